@@ -1,0 +1,125 @@
+"""One SQLite file: one writer, a few readers, and turns between processes.
+
+All of a process's writes go through one connection, one transaction at a time; reads run on
+threads with connections of their own, each in one snapshot. Processes that share the file take
+turns (`turns.py`) instead of relying on SQLite's busy handler, which is unfair.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from core.adapters.sqlite.turns import Turns
+from core.model.errors import DatabaseError
+
+T = TypeVar("T")
+Synchronous = Literal["normal", "full", "extra"]
+_BUSY_MS: Final = 5_000
+_READER_CACHE_KIB: Final = 4_096
+_WRITER_CACHE_KIB: Final = 16_384
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """The seam: no sqlite3 error leaves this adapter."""
+    try:
+        yield
+    except sqlite3.Error as e:
+        raise DatabaseError(
+            f"the database {path} cannot be used: {e}",
+            hint="check that the file is writable, not damaged, and that the disk is not full",
+        ) from e
+
+
+class Database:
+    """Opens the file at once (raises DatabaseError); `close` may be called twice."""
+
+    def __init__(self, path: Path, *, synchronous: Synchronous = "full", readers: int = 2) -> None:
+        self.path: Final = path
+        self._synchronous = synchronous
+        with translated(path):
+            self.writer: Final = self._connect(_WRITER_CACHE_KIB)
+            idle = [self._connect(_READER_CACHE_KIB) for _ in range(readers)]
+        self.turns: Final = Turns(path.with_name(path.name + ".turn"))
+        self.lane: Final = asyncio.Lock()
+        """Held by whoever uses the writer connection in this process."""
+        self.writer_thread: Final = ThreadPoolExecutor(1, "memtrace-writer")
+        self._reader_threads = ThreadPoolExecutor(readers, "memtrace-reader")
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        for connection in idle:
+            self._idle.put(connection)
+        self._readers = readers
+        self._closed = False
+
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA cache_size=-{cache_kib}")
+        # Far above what the checkpointer lets grow, so that no commit pays for a checkpoint
+        # while a server runs; a bound all the same where none does.
+        connection.execute("PRAGMA wal_autocheckpoint=40000")
+        return connection
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `work` on a reader thread, in one snapshot that includes every commit made before."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader_threads, self._read, work)
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._idle.get()
+        try:
+            with translated(self.path):
+                connection.execute("BEGIN")
+                try:
+                    return work(connection)
+                finally:
+                    connection.execute("ROLLBACK")
+        finally:
+            self._idle.put(connection)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `work` in one immediate transaction, durable when this returns; it alone writes.
+
+        An error from `work` rolls back. A cancelled caller does not stop a transaction that began.
+        """
+        async with self.lane:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(self.writer_thread, self._write, work)
+            try:
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                await asyncio.wait([future])
+                raise
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with translated(self.path), self.turns.held():
+            self.writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self.writer)
+                self.writer.execute("COMMIT")
+            except BaseException:
+                if self.writer.in_transaction:
+                    self.writer.execute("ROLLBACK")
+                raise
+            return result
+
+    def close(self) -> None:
+        """Waits for what runs, then closes every connection."""
+        if self._closed:
+            return
+        self._closed = True
+        self.writer_thread.shutdown()
+        self._reader_threads.shutdown()
+        for _ in range(self._readers):
+            self._idle.get().close()
+        self.writer.close()
+        self.turns.close()

@@ -1,0 +1,99 @@
+"""Logs and metrics: the closed sets of their names, and the one way to emit them.
+
+Never content, keys or ciphertext. One line per request or batch, none per memory.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
+
+import structlog
+
+EventName = Literal[
+    "request_served",  # one HTTP request was answered
+    "request_failed",  # one HTTP request ended in an error of our own
+    "server_started",
+    "server_stopping",
+    "server_stopped",
+    "flusher_started",
+    "flusher_stopped",
+    "flusher_died",  # the child process ended by itself and is started again
+    "flusher_stepped_aside",  # the lease went to somebody else
+    "batch_delivered",
+    "batch_postponed",  # the store cannot take it now; the journal owes it
+    "batch_bisected",  # the store refuses something in it for good
+    "memory_died",  # a dead letter was made
+    "rows_settled",
+    "rows_owed_again",  # delivered, but never shown by the store
+    "circuit_opened",
+    "circuit_closed",
+    "claims_expired",
+    "files_merged",
+    "checkpoint_failed",
+    "step_failed",  # a background step met an error; it is tried again
+    "org_bootstrapped",
+    "key_unsealable",  # a stored Arc key does not open with this master key
+]
+MetricName = Literal[
+    "memtrace_writes_total",  # counter, by outcome: created, duplicate
+    "memtrace_queries_total",  # counter, by kind: list, search, get, context, stats
+    "memtrace_requests_total",  # counter, by status class: 2xx, 3xx, 4xx, 5xx
+    "memtrace_request_seconds",  # histogram, by kind of route: read, write, other
+    "memtrace_buffer_size",  # gauge: unsettled memories in the journal
+    "memtrace_buffer_bytes",  # gauge: their bytes
+    "memtrace_oldest_owed_seconds",  # gauge: age of the oldest owed memory
+    "memtrace_dead_letters",  # gauge
+    "memtrace_arc_latency_seconds",  # histogram, by call: append, search, identities, tally, check
+    "memtrace_commit_seconds",  # histogram: one group commit of the journal
+    "memtrace_commit_rows",  # histogram: memories in one group commit
+    "memtrace_key_checks_total",  # counter, by outcome: cached, verified, refused
+    "memtrace_flushed_total",  # counter: memories delivered (flusher)
+    "memtrace_flushes_total",  # counter, by outcome: delivered, postponed, rejected (flusher)
+    "memtrace_settled_total",  # counter: memories settled (flusher)
+    "memtrace_redelivered_total",  # counter: memories delivered again (flusher)
+    "memtrace_open_circuits",  # gauge (flusher)
+    "memtrace_merged_files_total",  # counter: small files merged away (flusher)
+]
+
+
+class Metrics(Protocol):
+    """Where numbers go. Labels are outcomes, never orgs, agents or sessions."""
+
+    def count(self, name: MetricName, amount: float = 1, label: str = "") -> None: ...
+
+    def observe(self, name: MetricName, value: float, label: str = "") -> None: ...
+
+    def gauge(self, name: MetricName, value: float) -> None: ...
+
+
+class NoMetrics:
+    """For tests and one-shot commands."""
+
+    def count(self, name: MetricName, amount: float = 1, label: str = "") -> None: ...
+
+    def observe(self, name: MetricName, value: float, label: str = "") -> None: ...
+
+    def gauge(self, name: MetricName, value: float) -> None: ...
+
+
+_logger: Final = structlog.get_logger("memtrace")
+
+
+def info(event: EventName, **fields: object) -> None:
+    _logger.info(event, **fields)
+
+
+def warning(event: EventName, **fields: object) -> None:
+    _logger.warning(event, **fields)
+
+
+def error(event: EventName, **fields: object) -> None:
+    _logger.error(event, **fields)
+
+
+def debug(event: EventName, **fields: object) -> None:
+    _logger.debug(event, **fields)
+
+
+def names() -> Sequence[str]:
+    """All event names, for the documentation and its test."""
+    return EventName.__args__  # type: ignore[attr-defined, no-any-return]
