@@ -139,14 +139,14 @@ class Unavailable(MemtraceError):
     """The service cannot take this now."""
 
     code = "unavailable"
-    retry_after = 1
+    retry_after: int | None = 1
 
 
 class NoArcInstance(Unavailable):
     """no arc instance configured for this org"""
 
     code = "no_arc_instance"
-    retry_after: int | None = 1
+    retry_after = None
 
 
 class JournalFull(Unavailable):
