@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from core.adapters.sqlite.lane import Lane
 from core.adapters.sqlite.turns import Turns
 from core.model.errors import DatabaseError
 
@@ -46,8 +47,8 @@ class Database:
             self.writer: Final = self._connect(_WRITER_CACHE_KIB)
             idle = [self._connect(_READER_CACHE_KIB) for _ in range(readers)]
         self.turns: Final = Turns(path.with_name(path.name + ".turn"))
-        self.lane: Final = asyncio.Lock()
-        """Held by whoever uses the writer connection in this process."""
+        self.lane: Final = Lane()
+        """Whose turn it is with the writer connection, within this process."""
         self.writer_thread: Final = ThreadPoolExecutor(1, "memtrace-writer")
         self._reader_threads = ThreadPoolExecutor(readers, "memtrace-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
@@ -91,14 +92,16 @@ class Database:
 
         An error from `work` rolls back. A cancelled caller does not stop a transaction that began.
         """
-        async with self.lane:
-            loop = asyncio.get_running_loop()
-            future = loop.run_in_executor(self.writer_thread, self._write, work)
+        await self.lane.entered()
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self.writer_thread, self._write, work)
             try:
                 return await asyncio.shield(future)
             except asyncio.CancelledError:
                 await asyncio.wait([future])
                 raise
+        finally:
+            self.lane.leave()
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with translated(self.path), self.turns.held():

@@ -1,0 +1,65 @@
+"""What the parts of the journal share: the states of a row, org numbers, and forgetting an org."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from core.model.memory import Micros, OrgId
+
+OWED: Final = 0
+DELIVERED: Final = 1
+DEAD: Final = 2
+ALL_ORGS: Final = 0
+"""The ledger's row that adds up all orgs."""
+CHUNK: Final = 500
+"""Rows changed in one transaction beside a busy writer: a few milliseconds of its time."""
+
+T = TypeVar("T")
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def as_json(times: Sequence[Micros]) -> str:
+    """Times as one parameter for `json_each`, whatever their number."""
+    return json.dumps(list(times))
+
+
+def org_number(connection: sqlite3.Connection, org_id: OrgId) -> int | None:
+    """The org's number in the journal; None when it never wrote anything."""
+    row = connection.execute("SELECT org_no FROM ledger WHERE org_id = ?", (org_id,)).fetchone()
+    return row[0] if row and org_id else None
+
+
+def forget_org(connection: sqlite3.Connection, org_id: OrgId) -> None:
+    """Drops all that the journal holds of this org, inside the caller's transaction."""
+    org_no = org_number(connection, org_id)
+    if org_no is None:
+        return
+    connection.execute(
+        "DELETE FROM dead_letters WHERE time IN (SELECT time FROM journal WHERE org_no = ?)", (org_no,)
+    )
+    for table in ("journal", "claims", "requests"):
+        connection.execute(f"DELETE FROM {table} WHERE org_no = ?", (org_no,))
+    connection.execute(
+        """UPDATE ledger SET
+               rows = rows - (SELECT rows FROM ledger WHERE org_no = :org),
+               bytes = bytes - (SELECT bytes FROM ledger WHERE org_no = :org),
+               claims = claims - (SELECT claims FROM ledger WHERE org_no = :org)
+           WHERE org_no = 0""",
+        {"org": org_no},
+    )
+    connection.execute("DELETE FROM ledger WHERE org_no = ?", (org_no,))
+
+
+def count_in_ledger(
+    connection: sqlite3.Connection, org_no: int, *, rows: int = 0, size: int = 0, claims: int = 0
+) -> None:
+    """Adds these (negative: takes them off) to the org's numbers and to the total."""
+    connection.execute(
+        "UPDATE ledger SET rows = rows + ?, bytes = bytes + ?, claims = claims + ? WHERE org_no IN (?, 0)",
+        (rows, size, claims, org_no),
+    )
