@@ -75,7 +75,7 @@ class Journal(Protocol):
         """The first `limit` unsettled memories that match, and `settled_through`, in one snapshot."""
         ...
 
-    async def tail_hours(self, org_id: OrgId, filter: MemoryFilter) -> "TailRows":
+    async def tail_rows(self, org_id: OrgId, filter: MemoryFilter) -> "TailRows":
         """All unsettled memories that match, reduced to what counting needs, in one snapshot."""
         ...
 

@@ -151,11 +151,12 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     content_contains: str = ""
     min_importance: float | None = None
+    dedup_key: str = ""
 
     @property
     def is_narrow(self) -> bool:
         """Whether few memories of an org are likely to match."""
-        return bool(self.session_id or self.agent_ids or self.content_contains or self.tags)
+        return bool(self.session_id or self.agent_ids or self.content_contains or self.tags or self.dedup_key)
 
     def matches(self, memory: Memory) -> bool:
         """Whether this memory is one of those meant."""
@@ -166,7 +167,9 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.event_types or memory.event_type in self.event_types)
             and (not self.tags or set(self.tags) <= set(memory.tags))
             and self.content_contains in memory.content
+            and (not self.dedup_key or memory.dedup_key == self.dedup_key)
             and (self.min_importance is None or memory.importance >= self.min_importance)
+            and (not self.dedup_key or memory.dedup_key == self.dedup_key)
         )
 
 

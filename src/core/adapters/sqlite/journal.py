@@ -1,0 +1,156 @@
+"""The journal in SQLite, as the one process that appends sees it."""
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from core.adapters.sqlite.appender import Appender
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.journal_schema import as_json
+from core.adapters.sqlite.staging import JournalLimits, Staging, append_of
+from core.adapters.sqlite.tail import read_times, scan
+from core.adapters.sqlite.tail_index import TailIndex
+from core.model.memory import Draft, MemoryFilter, Micros, Order, OrgId, Span, claim_key
+from core.ports import Clock, IdempotencyKey, Receipt, Tail, TailRow, TailRows
+from core.telemetry import Metrics
+
+_ANY: Final = MemoryFilter()
+_EVERYTHING: Final = Span(0, 2**62)
+_NO_LIMIT: Final = 2**62
+_WORTH_PRUNING: Final = 4_096
+"""Times of one org in the index that are worth a look at the ledger."""
+
+
+class _Place(msgspec.Struct):
+    org_id: str
+    session_id: str
+    agent_id: str
+
+
+_place: Final = msgspec.json.Decoder(_Place)
+
+
+class SqliteJournal:
+    """Implements `Journal`. Only one process may have it open; `memtrace serve` sees to that."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        limits: JournalLimits,
+        window: Micros,
+        grace: Micros,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._window = window
+        self._index = TailIndex()
+        staging = Staging(database.writer, self._index, limits, window, grace)
+        self._appender = Appender(database, staging, clock, metrics, last=self._load())
+
+    def _load(self) -> Micros:
+        """Fills the index with what was unsettled at the last stop; returns the newest stamp known."""
+        connection = self._database.writer
+        last = 0
+        for time, line in connection.execute("SELECT time, payload FROM journal ORDER BY time"):
+            place = _place.decode(line)
+            self._index.add(OrgId(place.org_id), time, place.session_id, place.agent_id)
+            last = time
+        settled: int = connection.execute("SELECT max(settled_through) FROM ledger").fetchone()[0]
+        return max(last, settled)
+
+    @property
+    def committed_rows(self) -> int:
+        return self._appender.committed_rows
+
+    async def append(
+        self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
+    ) -> list[Receipt]:
+        return await self._appender.append(append_of(org_id, drafts, idempotency))
+
+    async def tail(self, org_id: OrgId, filter: MemoryFilter, span: Span, order: Order, limit: int) -> Tail:
+        now = self._clock.micros()
+        # Taken before the snapshot: a time that was pruned by now was settled by then, and the
+        # snapshot's `settled_through` says so. The other way round a row could slip between.
+        times = self._index.times(org_id, filter, span)
+
+        def read(connection: sqlite3.Connection) -> Tail:
+            place = _place_in_ledger(connection, org_id)
+            if place is None:  # it never wrote here: all there is lies in its store
+                return Tail([], now)
+            org_no, settled_through = place
+            if not times:
+                return Tail([], settled_through)
+            if filter.session_id or filter.agent_ids or filter == _ANY:
+                found = read_times(connection, org_no, times, filter, order, limit)
+            else:
+                found = scan(connection, org_no, Span(times[0], times[-1] + 1), filter, order, limit)
+            return Tail(found, settled_through)
+
+        return await self._database.read(read)
+
+    async def tail_rows(self, org_id: OrgId, filter: MemoryFilter) -> TailRows:
+        tail = await self.tail(org_id, filter, _EVERYTHING, "asc", _NO_LIMIT)
+        rows = [TailRow(m.time, m.dedup_key, m.memory_type, m.event_type) for m in tail.memories]
+        return TailRows(rows, tail.settled_through)
+
+    async def claimed_at(self, org_id: OrgId, dedup_key: str) -> Micros | None:
+        alive_since = self._clock.micros() - self._window
+
+        def read(connection: sqlite3.Connection) -> Micros | None:
+            row = connection.execute(
+                """SELECT claims.time FROM claims JOIN ledger USING (org_no)
+                   WHERE org_id = ? AND key = ? AND (claims.time > ?
+                         OR EXISTS (SELECT 1 FROM journal WHERE journal.time = claims.time))""",
+                (org_id, claim_key(dedup_key), alive_since),
+            ).fetchone()
+            return row[0] if row else None
+
+        return await self._database.read(read)
+
+    async def prune(self) -> None:
+        """Drops settled times from the index where they are more than those left."""
+        for org_id in self._index.orgs():
+            if self._index.size(org_id) < _WORTH_PRUNING:
+                continue
+            times = self._index.times(org_id, _ANY, _EVERYTHING)
+            stale = await self._database.read(partial(_stale, org_id=org_id, times=times))
+            if stale is not None:
+                self._index.prune(org_id, *stale)
+
+    def close(self) -> None:
+        """Refuses further appends; those under way are still answered."""
+        self._appender.close()
+
+
+def _place_in_ledger(connection: sqlite3.Connection, org_id: OrgId) -> tuple[int, Micros] | None:
+    row = connection.execute(
+        "SELECT org_no, settled_through FROM ledger WHERE org_id = ?", (org_id,)
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def _stale(
+    connection: sqlite3.Connection, org_id: OrgId, times: Sequence[Micros]
+) -> tuple[Micros, list[Micros]] | None:
+    """How far the index may forget, and the stragglers before that; None when it is not worth it."""
+    row = connection.execute(
+        "SELECT rows, settled_through FROM ledger WHERE org_id = ?", (org_id,)
+    ).fetchone()
+    if row is None:
+        return times[-1], []
+    unsettled, through = row
+    if len(times) < 2 * unsettled + _WORTH_PRUNING:
+        return None
+    settled = times[: bisect_right(times, through)]
+    stragglers = connection.execute(
+        "SELECT time FROM journal WHERE time IN (SELECT value FROM json_each(?)) ORDER BY time",
+        (as_json(settled),),
+    ).fetchall()
+    return through, [time for (time,) in stragglers]

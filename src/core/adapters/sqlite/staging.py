@@ -1,0 +1,216 @@
+"""One group of appends as rows of the open transaction: claims first, then what they won.
+
+Runs on the event loop, where the rows are made anyway: moving this to the writer thread costs
+an interpreter switch for every row (measured: 7,600 against 10,000 single writes a second).
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from core.adapters.sqlite.journal_schema import ALL_ORGS, count_in_ledger
+from core.adapters.sqlite.tail_index import TailIndex
+from core.model.errors import IdempotencyConflict, JournalFull, MemtraceError, Unauthenticated
+from core.model.memory import (
+    Draft,
+    Micros,
+    OrgId,
+    claim_key,
+    encode,
+    id_from_claim,
+    stamped,
+)
+from core.ports import IdempotencyKey, Receipt
+
+_CLAIM: Final = "INSERT OR IGNORE INTO claims (org_no, key, time, token) VALUES (?, ?, ?, ?)"
+_ROW: Final = "INSERT INTO journal (time, org_no, due_at, payload) VALUES (?, ?, ?, ?)"
+_HOLDER: Final = "SELECT time, token FROM claims WHERE org_no = ? AND key = ?"
+_ORG_EXISTS: Final = "SELECT 1 FROM organizations WHERE id = ?"
+_NEW_ORG: Final = """INSERT INTO ledger (org_id, settled_through) VALUES (?, ?)
+    ON CONFLICT (org_id) DO UPDATE SET org_id = excluded.org_id RETURNING org_no"""
+_NUMBERS: Final = "SELECT rows, bytes, claims FROM ledger WHERE org_no = ?"
+
+_Row = tuple[Micros, int, Micros, bytes]
+_Fate = Literal["created", "renewed", "again", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """How much may be unsettled. A request beyond it is refused whole."""
+
+    memories_per_org: int = 200_000
+    bytes_per_org: int = 256 * 1024 * 1024
+    claims_per_org: int = 5_000_000
+    memories: int = 1_000_000
+    bytes: int = 1024 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Append:
+    """One request on its way into the journal."""
+
+    org_id: OrgId
+    drafts: Sequence[Draft]
+    keys: list[bytes]
+    idempotency: IdempotencyKey | None
+    org_no: int = 0
+    times: list[Micros] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    error: MemtraceError | None = None
+
+
+def append_of(org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None) -> Append:
+    return Append(org_id, drafts, [claim_key(d.dedup_key) for d in drafts], idempotency)
+
+
+@dataclass(slots=True)
+class Staging:
+    """Stages groups; what it learns of org numbers holds as long as transactions commit."""
+
+    connection: sqlite3.Connection
+    index: TailIndex
+    limits: JournalLimits
+    window: Micros
+    """How long a claim holds."""
+    grace: Micros
+    """How long the prompt road has before a sweep may look at a fresh row."""
+    org_numbers: dict[OrgId, int] = field(default_factory=dict)
+
+    def stage(self, group: Sequence[Append], now: Micros, time: Micros) -> Micros:
+        """Writes the group, stamping from `time` on; returns the first time not used.
+
+        Each append gets its receipts, or its own error and then no rows.
+        """
+        due_at = now + self.grace
+        for append in group:
+            try:
+                self._admit(append, now, time)
+            except MemtraceError as e:
+                append.error = e
+                continue
+            count = len(append.drafts)
+            append.times = list(range(time, time + count))
+            time += count
+        taken = [append for append in group if append.error is None]
+        all_won = self._claim(taken)
+        for append in taken:
+            rows = self._store(append, due_at) if all_won else self._store_what_won(append, now, due_at)
+            self.connection.executemany(_ROW, rows)
+        return time
+
+    def _admit(self, append: Append, now: Micros, time: Micros) -> None:
+        append.org_no = self._org_number(append.org_id, time)
+        self._refuse_when_full(append)
+        if append.idempotency:
+            self._note_request(append.org_no, append.idempotency, now)
+
+    def _org_number(self, org_id: OrgId, time: Micros) -> int:
+        """A new org's row starts just before its first memory: what is older lies in its store."""
+        org_no = self.org_numbers.get(org_id)
+        if org_no is None:
+            if not self.connection.execute(_ORG_EXISTS, (org_id,)).fetchone():
+                raise Unauthenticated("invalid API key")  # deleted while its key was still cached
+            row = self.connection.execute(_NEW_ORG, (org_id, time - 1)).fetchone()
+            org_no = self.org_numbers[org_id] = int(row[0])
+        return org_no
+
+    def _refuse_when_full(self, append: Append) -> None:
+        count = len(append.drafts)
+        limits = self.limits
+        row = self.connection.execute(_NUMBERS, (append.org_no,)).fetchone()
+        if row is None:  # another process deleted the org since we learned its number
+            del self.org_numbers[append.org_id]
+            raise Unauthenticated("invalid API key")
+        rows, size, claims = row
+        all_rows, all_size, _ = self.connection.execute(_NUMBERS, (ALL_ORGS,)).fetchone()
+        if rows + count > limits.memories_per_org or size >= limits.bytes_per_org:
+            raise JournalFull(
+                "this organization's event store is behind: too many memories wait for it",
+                hint="try again later; the operator sees the reason in `memtrace status`",
+            )
+        if claims + count > limits.claims_per_org:
+            raise JournalFull("this organization wrote too many memories within the dedup window")
+        if all_rows + count > limits.memories or all_size >= limits.bytes:
+            raise JournalFull("the journal is full: the event stores are behind")
+
+    def _note_request(self, org_no: int, idempotency: IdempotencyKey, now: Micros) -> None:
+        row = self.connection.execute(
+            "SELECT body, at FROM requests WHERE org_no = ? AND key = ?", (org_no, idempotency.key)
+        ).fetchone()
+        if row and row[1] > now - self.window:
+            if row[0] != idempotency.body:
+                raise IdempotencyConflict()
+            return
+        self.connection.execute(
+            "INSERT OR REPLACE INTO requests (org_no, key, body, at) VALUES (?, ?, ?, ?)",
+            (org_no, idempotency.key, idempotency.body, now),
+        )
+
+    def _claim(self, appends: Sequence[Append]) -> bool:
+        """Claims all keys at once; False when some were taken already."""
+        claims = [
+            (append.org_no, key, time, append.idempotency.key if append.idempotency else None)
+            for append in appends
+            for key, time in zip(append.keys, append.times, strict=True)
+        ]
+        return self.connection.executemany(_CLAIM, claims).rowcount == len(claims)
+
+    def _store(self, append: Append, due_at: Micros) -> list[_Row]:
+        """The rows of an append whose keys were all free."""
+        rows: list[_Row] = []
+        size = 0
+        org_id, org_no, receipts = append.org_id, append.org_no, append.receipts
+        for draft, key, time in zip(append.drafts, append.keys, append.times, strict=True):
+            memory = stamped(draft, org_id, time)
+            line = encode(memory)
+            size += len(line)
+            rows.append((time, org_no, due_at, line))
+            self.index.add(org_id, time, draft.session_id, draft.agent_id)
+            receipts.append(Receipt(id_from_claim(time, key), memory))
+        count_in_ledger(self.connection, org_no, rows=len(rows), size=size, claims=len(rows))
+        return rows
+
+    def _store_what_won(self, append: Append, now: Micros, due_at: Micros) -> list[_Row]:
+        """The same where some keys were not free: each claim is looked up."""
+        rows: list[_Row] = []
+        size = renewed = 0
+        seen: set[bytes] = set()
+        for draft, key, time in zip(append.drafts, append.keys, append.times, strict=True):
+            fate, won = self._fate(append, key, time, now, key in seen)
+            seen.add(key)
+            memory = None if fate == "duplicate" else stamped(draft, append.org_id, won)
+            append.receipts.append(Receipt(id_from_claim(won, key), memory))
+            if memory is not None and fate != "again":
+                line = encode(memory)
+                size += len(line)
+                renewed += fate == "renewed"
+                rows.append((time, append.org_no, due_at, line))
+                self.index.add(append.org_id, time, draft.session_id, draft.agent_id)
+        if rows:
+            count_in_ledger(
+                self.connection, append.org_no, rows=len(rows), size=size, claims=len(rows) - renewed
+            )
+        return rows
+
+    def _fate(
+        self, append: Append, key: bytes, time: Micros, now: Micros, seen: bool
+    ) -> tuple[_Fate, Micros]:
+        """What became of one claim, and the time of the memory that holds it now."""
+        claimed, token = self.connection.execute(_HOLDER, (append.org_no, key)).fetchone()
+        if seen:  # an equal one stands earlier in the same request
+            return "duplicate", claimed
+        if claimed == time:
+            return "created", time
+        if token is not None and append.idempotency and token == append.idempotency.key:
+            return "again", claimed
+        if claimed > now - self.window or self._is_unsettled(claimed):
+            return "duplicate", claimed
+        self.connection.execute(
+            "UPDATE claims SET time = ?, token = ? WHERE org_no = ? AND key = ? AND time = ?",
+            (time, append.idempotency.key if append.idempotency else None, append.org_no, key, claimed),
+        )
+        return "renewed", time
+
+    def _is_unsettled(self, time: Micros) -> bool:
+        return self.connection.execute("SELECT 1 FROM journal WHERE time = ?", (time,)).fetchone() is not None
