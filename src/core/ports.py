@@ -199,6 +199,7 @@ class DeliveredRow:
     rounds: int
     """How often it had to be delivered again."""
     delivered_at: Micros
+    """The `check_at` that it was marked delivered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +248,12 @@ class Ledger(Protocol):
         """Per org that has anything in the journal."""
         ...
 
+    async def total(self) -> Backlog:
+        """All orgs together (their id empty); cheap enough for every scrape."""
+        ...
+
     async def orgs_owing(self, now: Micros) -> list[OrgId]:
-        """Orgs with an owed memory that is due."""
+        """Orgs with an owed memory that was postponed and is due again."""
         ...
 
     async def orgs_delivered(self) -> list[OrgId]:

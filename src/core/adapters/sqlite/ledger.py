@@ -1,0 +1,74 @@
+"""What the journal holds, in numbers; reads only."""
+
+import sqlite3
+
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.journal_schema import DEAD, DELIVERED
+from core.model.memory import Micros, OrgId
+from core.ports import Backlog
+
+_BACKLOGS = f"""
+    SELECT org_id, rows, bytes, claims,
+        (SELECT count(*) FROM journal j WHERE j.state = {DELIVERED} AND j.org_no = l.org_no),
+        (SELECT count(*) FROM journal j WHERE j.state = {DEAD} AND j.org_no = l.org_no),
+        oldest.time
+    FROM ledger l
+    LEFT JOIN (SELECT org_no, min(time) AS time FROM journal WHERE state = 0 GROUP BY org_no) oldest
+        ON oldest.org_no = l.org_no
+    WHERE l.org_no > 0 ORDER BY org_id
+"""
+
+
+class SqliteLedger:
+    """Implements `Ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def backlogs(self) -> list[Backlog]:
+        def read(connection: sqlite3.Connection) -> list[Backlog]:
+            return [
+                Backlog(OrgId(org), rows - delivered - dead, delivered, dead, size, claims, oldest)
+                for org, rows, size, claims, delivered, dead, oldest in connection.execute(_BACKLOGS)
+            ]
+
+        return await self._database.read(read)
+
+    async def total(self) -> Backlog:
+        def read(connection: sqlite3.Connection) -> Backlog:
+            rows, size, claims = connection.execute(
+                "SELECT rows, bytes, claims FROM ledger WHERE org_no = 0"
+            ).fetchone()
+            counts = dict(
+                connection.execute("SELECT state, count(*) FROM journal WHERE state > 0 GROUP BY state")
+            )
+            delivered, dead = counts.get(DELIVERED, 0), counts.get(DEAD, 0)
+            owed = rows - delivered - dead
+            oldest = None
+            if owed:  # the first owed row stands near the front, behind what waits to settle
+                found = connection.execute(
+                    "SELECT time FROM journal WHERE state = 0 ORDER BY time LIMIT 1"
+                ).fetchone()
+                oldest = found[0] if found else None
+            return Backlog(OrgId(""), owed, delivered, dead, size, claims, oldest)
+
+        return await self._database.read(read)
+
+    async def orgs_owing(self, now: Micros) -> list[OrgId]:
+        return await self._orgs("parked = 1 AND due_at <= ? AND state = 0", now)
+
+    async def orgs_delivered(self) -> list[OrgId]:
+        return await self._orgs(f"state = {DELIVERED}")
+
+    async def _orgs(self, where: str, *arguments: Micros) -> list[OrgId]:
+        """Asks per org, by index; the orgs are few beside their rows."""
+
+        def read(connection: sqlite3.Connection) -> list[OrgId]:
+            rows = connection.execute(
+                f"""SELECT org_id FROM ledger WHERE org_no > 0 AND EXISTS (
+                        SELECT 1 FROM journal WHERE {where} AND journal.org_no = ledger.org_no)""",
+                arguments,
+            )
+            return [OrgId(org) for (org,) in rows]
+
+        return await self._database.read(read)
