@@ -175,8 +175,10 @@ class Outbox(Protocol):
         """owed stays owed, and is not due before `due_at`."""
         ...
 
-    async def delivered_rows(self, org_id: OrgId, max_count: int) -> Sequence["DeliveredRow"]:
-        """Delivered, unsettled memories of this org, oldest first."""
+    async def delivered_rows(
+        self, org_id: OrgId, max_count: int, after: Micros = 0
+    ) -> Sequence["DeliveredRow"]:
+        """Delivered, unsettled memories of this org stamped later than `after`, oldest first."""
         ...
 
     async def settled(self, org_id: OrgId, times: Sequence[Micros], lease: Lease) -> int:
@@ -490,3 +492,11 @@ class HealthBoard(Protocol):
     async def post_health(self, health: Sequence[StoreHealth]) -> None: ...
 
     async def read_health(self) -> list[StoreHealth]: ...
+
+    async def post_report(self, text: bytes, now: Micros) -> None:
+        """Replaces the flusher's metrics text."""
+        ...
+
+    async def read_report(self) -> tuple[bytes, Micros] | None:
+        """The last text posted and when; None when there was none yet."""
+        ...

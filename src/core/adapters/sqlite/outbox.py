@@ -72,12 +72,14 @@ class SqliteOutbox:
 
         return await self._in_chunks(parcel.org_id, parcel.times, lease, step)
 
-    async def delivered_rows(self, org_id: OrgId, max_count: int) -> Sequence[DeliveredRow]:
+    async def delivered_rows(
+        self, org_id: OrgId, max_count: int, after: Micros = 0
+    ) -> Sequence[DeliveredRow]:
         def read(connection: sqlite3.Connection) -> list[DeliveredRow]:
             rows = connection.execute(
                 f"""SELECT time, payload, rounds, due_at FROM journal JOIN ledger USING (org_no)
-                    WHERE state = {DELIVERED} AND org_id = ? ORDER BY time LIMIT ?""",
-                (org_id, max_count),
+                    WHERE state = {DELIVERED} AND org_id = ? AND time > ? ORDER BY time LIMIT ?""",
+                (org_id, after, max_count),
             )
             return [DeliveredRow(time, _key.decode(line).dedup_key, n, at) for time, line, n, at in rows]
 
