@@ -1,0 +1,122 @@
+"""uvicorn's HTTP protocol, with a deadline and a bound on request heads.
+
+uvicorn lets a connection dribble a request head for as long as it likes. Here every connection
+that nobody works for has a fixed time to deliver a complete head, counted from its first byte
+(or from its opening), however often it sends a little more. What the parser refuses is answered
+in the shape of every other error.
+"""
+
+import asyncio
+import json
+import uuid
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+def protocol_class(header_timeout: float) -> type[HttpToolsProtocol]:
+    """The protocol for `uvicorn.Config(http=…)` whose heads must be complete within these seconds."""
+
+    class Bound(DeadlineProtocol):
+        head_seconds = header_timeout
+
+    return Bound
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """Closes what sends no complete head in time, and refuses heads beyond `MAX_HEAD_BYTES`.
+
+    A deadline never cuts a response short: while a request is being served, the clock for the
+    next head has not begun.
+    """
+
+    head_seconds: float = 10.0
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(431, "the request head is too large", "request_too_large")
+                return
+        if self._deadline is None and not self._is_serving():
+            self._start_deadline()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_deadline()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "the request is not valid HTTP", "invalid_request")
+
+    def _is_serving(self) -> bool:
+        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.head_seconds, self._head_is_late)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing() or self._is_serving():
+            return
+        if self._in_head:
+            self._refuse(408, "the request head did not arrive in time", "request_timeout")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int, message: str, code: str) -> None:
+        """Answers by hand, since no request exists yet, and closes."""
+        self._stop_deadline()
+        if self._is_serving():
+            # Bytes of ours in the middle of another answer would corrupt it.
+            self.transport.close()
+            return
+        request_id = f"req_{uuid.uuid4().hex[:24]}"
+        body = json.dumps({"error": message, "code": code, "request_id": request_id}).encode()
+        head = [
+            b"HTTP/1.1 %d %s" % (status, _REASONS[status]),
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"x-request-id: %s" % request_id.encode(),
+            b"connection: close",
+        ]
+        self.transport.write(b"\r\n".join([*head, b"", body]))
+        self.transport.close()

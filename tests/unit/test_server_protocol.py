@@ -1,0 +1,207 @@
+"""The deadline and the bound on request heads, over real sockets."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from handlers.uvicorn_protocol import MAX_HEAD_BYTES, protocol_class
+
+_HEAD_SECONDS = 0.15
+_GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+async def _app(scope: Any, receive: Any, send: Any) -> None:
+    """Answers at once on /, after half a second on /slow, without reading the body on /early."""
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.5)
+    elif scope["path"] != "/early":
+        while (await receive()).get("more_body"):
+            pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        _app,
+        http=protocol_class(_HEAD_SECONDS),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        timeout_keep_alive=30,
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        yield listener.getsockname()[1]
+        server.should_exit = True
+
+
+class Client:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self) -> bytes:
+        """One answer of the app, up to its body."""
+        async with asyncio.timeout(5):
+            return await self.reader.readuntil(b"ok")
+
+    async def rest(self) -> bytes:
+        """What comes until the server closes."""
+        async with asyncio.timeout(5):
+            return await self.reader.read()
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Client]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+
+
+def problem(answer: bytes) -> tuple[int, dict[str, str]]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+async def test_a_silent_connection_is_closed(port: int) -> None:
+    async with connected(port) as client:
+        assert await client.rest() == b""
+
+
+async def test_a_head_that_dribbles_in_is_answered_408_however_lively(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"GET / HTTP/1.1\r\n")
+
+        async def dribble() -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await client.send(b"x: y\r\n")
+                    await asyncio.sleep(0.02)
+
+        dribbling = asyncio.create_task(dribble())
+        status, body = problem(await client.rest())
+        dribbling.cancel()
+        await asyncio.wait([dribbling])
+    assert status == 408
+    assert body["code"] == "request_timeout"
+    assert body["request_id"].startswith("req_")
+
+
+async def test_empty_lines_between_requests_do_not_buy_time(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(_GET)
+        await client.answer()
+        began = asyncio.get_running_loop().time()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await client.send(b"\r\n")
+                await asyncio.sleep(0.02)
+                if client.reader.at_eof():
+                    break
+        assert asyncio.get_running_loop().time() - began < 1.5
+
+
+async def test_a_second_head_on_the_same_connection_has_the_same_deadline(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(_GET)
+        await client.answer()
+        await client.send(b"GET / HT")
+        assert problem(await client.rest())[0] == 408
+
+
+async def test_an_idle_connection_may_stay_longer_than_a_head_may_take(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(_GET)
+        await client.answer()
+        await asyncio.sleep(3 * _HEAD_SECONDS)
+        await client.send(_GET)
+        assert b"200" in await client.answer()
+
+
+async def test_a_request_that_takes_long_to_answer_is_not_cut_short(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET / HT")
+        assert b"200" in await client.answer()
+
+
+async def test_a_slow_body_is_not_the_heads_business(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+        for _ in range(4):
+            await asyncio.sleep(_HEAD_SECONDS / 2)
+            await client.send(b"x")
+        assert b"200" in await client.answer()
+
+
+async def test_a_body_nobody_wants_any_more_cannot_hold_the_connection(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"POST /early HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
+        await client.answer()
+        began = asyncio.get_running_loop().time()
+        with contextlib.suppress(ConnectionError):
+            while not client.reader.at_eof():
+                await client.send(b"x")
+                await asyncio.sleep(0.02)
+        assert asyncio.get_running_loop().time() - began < 1.5
+
+
+async def test_pipelined_requests_are_all_answered(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(_GET * 3)
+        for _ in range(3):
+            assert b"200" in await client.answer()
+
+
+async def test_a_head_without_end_is_refused(port: int) -> None:
+    async with connected(port) as client:
+        with contextlib.suppress(ConnectionError):
+            await client.send(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
+            await asyncio.sleep(0.02)
+            for _ in range(8):
+                await client.send(b"y" * (MAX_HEAD_BYTES // 4))
+                await asyncio.sleep(0.005)
+            status, body = problem(await client.rest())
+            assert (status, body["code"]) == (431, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET  HTTP/9\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n"],
+)
+async def test_what_is_not_http_is_refused_in_the_shape_of_every_error(port: int, garbage: bytes) -> None:
+    async with connected(port) as client:
+        await client.send(garbage)
+        status, body = problem(await client.rest())
+    assert status == 400
+    assert set(body) == {"error", "code", "request_id"}
+
+
+async def test_garbage_behind_a_request_does_not_spoil_its_answer(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0.02)
+        await client.send(b"\x00\x01\x02\r\n\r\n")
+        assert b"400" not in await client.rest()
