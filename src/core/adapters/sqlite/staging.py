@@ -55,13 +55,31 @@ class Append:
     keys: list[bytes]
     idempotency: IdempotencyKey | None
     org_no: int = 0
-    times: list[Micros] = field(default_factory=list)
+    times: Sequence[Micros] = ()
     receipts: list[Receipt] = field(default_factory=list)
     error: MemtraceError | None = None
 
 
 def append_of(org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None) -> Append:
     return Append(org_id, drafts, [claim_key(d.dedup_key) for d in drafts], idempotency)
+
+
+@dataclass(slots=True)
+class _Fill:
+    """One org's row of the ledger, and what the open transaction adds to it."""
+
+    rows: int
+    bytes: int
+    claims: int
+    admitted: int = 0
+    added_rows: int = 0
+    added_bytes: int = 0
+    added_claims: int = 0
+
+    def add(self, rows: int, size: int, claims: int) -> None:
+        self.added_rows += rows
+        self.added_bytes += size
+        self.added_claims += claims
 
 
 @dataclass(slots=True)
@@ -82,28 +100,54 @@ class Staging:
 
         Each append gets its receipts, or its own error and then no rows.
         """
-        due_at = now + self.grace
+        fills: dict[int, _Fill] = {ALL_ORGS: self._filled(ALL_ORGS)}
+        taken: list[Append] = []
         for append in group:
             try:
-                self._admit(append, now, time)
+                self._admit(append, fills, now, time)
             except MemtraceError as e:
                 append.error = e
                 continue
-            count = len(append.drafts)
-            append.times = list(range(time, time + count))
-            time += count
-        taken = [append for append in group if append.error is None]
+            append.times = range(time, time + len(append.drafts))
+            time += len(append.drafts)
+            taken.append(append)
         all_won = self._claim(taken)
+        rows: list[_Row] = []
+        due_at = now + self.grace
         for append in taken:
-            rows = self._store(append, due_at) if all_won else self._store_what_won(append, now, due_at)
-            self.connection.executemany(_ROW, rows)
+            fill = fills[append.org_no]
+            if all_won:
+                self._store(append, fill, due_at, rows)
+            else:
+                self._store_what_won(append, fill, now, due_at, rows)
+        self.connection.executemany(_ROW, rows)
+        for org_no, fill in fills.items():
+            if fill.added_claims or fill.added_rows:
+                count_in_ledger(
+                    self.connection,
+                    org_no,
+                    rows=fill.added_rows,
+                    size=fill.added_bytes,
+                    claims=fill.added_claims,
+                )
         return time
 
-    def _admit(self, append: Append, now: Micros, time: Micros) -> None:
-        append.org_no = self._org_number(append.org_id, time)
-        self._refuse_when_full(append)
+    def _admit(self, append: Append, fills: dict[int, _Fill], now: Micros, time: Micros) -> None:
+        org_no = append.org_no = self._org_number(append.org_id, time)
+        if org_no not in fills:
+            fills[org_no] = self._filled(org_no)
+        self._refuse_when_full(len(append.drafts), fills[org_no], fills[ALL_ORGS])
         if append.idempotency:
-            self._note_request(append.org_no, append.idempotency, now)
+            self._note_request(org_no, append.idempotency, now)
+        fills[org_no].admitted += len(append.drafts)
+        fills[ALL_ORGS].admitted += len(append.drafts)
+
+    def _filled(self, org_no: int) -> _Fill:
+        row = self.connection.execute(_NUMBERS, (org_no,)).fetchone()
+        if row is None:  # another process deleted the org since we learned its number
+            self.org_numbers.clear()
+            raise Unauthenticated("invalid API key")
+        return _Fill(*row)
 
     def _org_number(self, org_id: OrgId, time: Micros) -> int:
         """A new org's row starts just before its first memory: what is older lies in its store."""
@@ -115,23 +159,16 @@ class Staging:
             org_no = self.org_numbers[org_id] = int(row[0])
         return org_no
 
-    def _refuse_when_full(self, append: Append) -> None:
-        count = len(append.drafts)
+    def _refuse_when_full(self, count: int, org: _Fill, total: _Fill) -> None:
         limits = self.limits
-        row = self.connection.execute(_NUMBERS, (append.org_no,)).fetchone()
-        if row is None:  # another process deleted the org since we learned its number
-            del self.org_numbers[append.org_id]
-            raise Unauthenticated("invalid API key")
-        rows, size, claims = row
-        all_rows, all_size, _ = self.connection.execute(_NUMBERS, (ALL_ORGS,)).fetchone()
-        if rows + count > limits.memories_per_org or size >= limits.bytes_per_org:
+        if org.rows + org.admitted + count > limits.memories_per_org or org.bytes >= limits.bytes_per_org:
             raise JournalFull(
                 "this organization's event store is behind: too many memories wait for it",
                 hint="try again later; the operator sees the reason in `memtrace status`",
             )
-        if claims + count > limits.claims_per_org:
+        if org.claims + org.admitted + count > limits.claims_per_org:
             raise JournalFull("this organization wrote too many memories within the dedup window")
-        if all_rows + count > limits.memories or all_size >= limits.bytes:
+        if total.rows + total.admitted + count > limits.memories or total.bytes >= limits.bytes:
             raise JournalFull("the journal is full: the event stores are behind")
 
     def _note_request(self, org_no: int, idempotency: IdempotencyKey, now: Micros) -> None:
@@ -156,25 +193,24 @@ class Staging:
         ]
         return self.connection.executemany(_CLAIM, claims).rowcount == len(claims)
 
-    def _store(self, append: Append, due_at: Micros) -> list[_Row]:
+    def _store(self, append: Append, fill: _Fill, due_at: Micros, rows: list[_Row]) -> None:
         """The rows of an append whose keys were all free."""
-        rows: list[_Row] = []
         size = 0
         org_id, org_no, receipts = append.org_id, append.org_no, append.receipts
+        add = self.index.add
         for draft, key, time in zip(append.drafts, append.keys, append.times, strict=True):
             memory = stamped(draft, org_id, time)
             line = encode(memory)
             size += len(line)
             rows.append((time, org_no, due_at, line))
-            self.index.add(org_id, time, draft.session_id, draft.agent_id)
+            add(org_id, time, draft.session_id, draft.agent_id)
             receipts.append(Receipt(id_from_claim(time, key), memory))
-        count_in_ledger(self.connection, org_no, rows=len(rows), size=size, claims=len(rows))
-        return rows
+        fill.add(len(append.drafts), size, len(append.drafts))
 
-    def _store_what_won(self, append: Append, now: Micros, due_at: Micros) -> list[_Row]:
+    def _store_what_won(
+        self, append: Append, fill: _Fill, now: Micros, due_at: Micros, rows: list[_Row]
+    ) -> None:
         """The same where some keys were not free: each claim is looked up."""
-        rows: list[_Row] = []
-        size = renewed = 0
         seen: set[bytes] = set()
         for draft, key, time in zip(append.drafts, append.keys, append.times, strict=True):
             fate, won = self._fate(append, key, time, now, key in seen)
@@ -183,15 +219,9 @@ class Staging:
             append.receipts.append(Receipt(id_from_claim(won, key), memory))
             if memory is not None and fate != "again":
                 line = encode(memory)
-                size += len(line)
-                renewed += fate == "renewed"
                 rows.append((time, append.org_no, due_at, line))
                 self.index.add(append.org_id, time, draft.session_id, draft.agent_id)
-        if rows:
-            count_in_ledger(
-                self.connection, append.org_no, rows=len(rows), size=size, claims=len(rows) - renewed
-            )
-        return rows
+                fill.add(1, len(line), 1 if fate == "created" else 0)
 
     def _fate(
         self, append: Append, key: bytes, time: Micros, now: Micros, seen: bool
