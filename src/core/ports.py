@@ -360,7 +360,7 @@ class OrgStore(Protocol):
 
 
 class KeyStore(Protocol):
-    """API keys: a bcrypt hash and a lookup prefix each. The name is unique in its org."""
+    """API keys: a bcrypt hash and a lookup prefix each. The name is unique among an org's enabled keys."""
 
     async def create_key(
         self,
@@ -370,6 +370,7 @@ class KeyStore(Protocol):
         hash: str,
         permissions: frozenset[Permission],
         expires_at: datetime | None,
+        created_at: datetime,
     ) -> ApiKey:
         """Raises AlreadyExists (the name) or NotFound (the org)."""
         ...
@@ -403,7 +404,7 @@ class AgentStore(Protocol):
     """Registered agents, always within one org."""
 
     async def create_agent(self, agent: Agent) -> None:
-        """Raises AlreadyExists when the org has an agent of that name."""
+        """Raises AlreadyExists when the org has an agent of that name, NotFound without the org."""
         ...
 
     async def find_agent(self, org_id: OrgId, id_or_name: str) -> Agent | None:
@@ -424,7 +425,9 @@ class AgentStore(Protocol):
 class SessionStore(Protocol):
     """Sessions, always within one org; the agent need not be registered."""
 
-    async def create_session(self, session: Session) -> None: ...
+    async def create_session(self, session: Session) -> None:
+        """Raises NotFound when the org is unknown."""
+        ...
 
     async def find_session(self, org_id: OrgId, session_id: str) -> Session | None: ...
 
@@ -447,7 +450,11 @@ class SessionStore(Protocol):
         metadata: dict[str, Any] | None,
         now: datetime,
     ) -> Session | None:
-        """Sets the status and merges the metadata in one transaction. None: unknown."""
+        """Sets the status and merges the metadata (`work.merged`) in one transaction. None: unknown.
+
+        `closed_at` is when it was closed first, and nothing once it is active again. Raises
+        InvalidRequest, changing nothing, when the merged metadata would be too large.
+        """
         ...
 
     async def count_sessions(self, org_id: OrgId, agent_ids: Sequence[str]) -> tuple[int, int]:

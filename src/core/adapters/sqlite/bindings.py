@@ -1,0 +1,82 @@
+"""Bindings in SQLite: one an org at most, its Arc key sealed."""
+
+import sqlite3
+from typing import Any, Final
+
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.rows import moment_in, rules, text_of
+from core.model.memory import OrgId
+from core.model.tenant import SealedBinding
+from core.model.timewindow import micros_of, moment_of
+
+_COLUMNS: Final = "id, org_id, url, database, measurement, created_at, api_key_cipher, api_key_nonce"
+
+
+class SqliteBindings:
+    """A `BindingStore`. Health seen through an earlier binding goes with it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_binding(self, org_id: OrgId) -> SealedBinding | None:
+        def work(connection: sqlite3.Connection) -> SealedBinding | None:
+            found = f"SELECT {_COLUMNS} FROM arc_instances WHERE org_id = ?"
+            row = connection.execute(found, (org_id,)).fetchone()
+            return _binding(row) if row else None
+
+        return await self._database.read(work)
+
+    async def list_bindings(self) -> list[SealedBinding]:
+        """In the order of their orgs' ids."""
+
+        def work(connection: sqlite3.Connection) -> list[SealedBinding]:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM arc_instances ORDER BY org_id")
+            return [_binding(row) for row in rows]
+
+        return await self._database.read(work)
+
+    async def put_binding(self, binding: SealedBinding) -> None:
+        created = text_of(moment_of(binding.created))
+        values = (
+            binding.id,
+            binding.org_id,
+            binding.url,
+            binding.database,
+            binding.measurement,
+            created,
+            binding.cipher,
+            binding.nonce,
+            created,
+        )
+
+        def work(connection: sqlite3.Connection) -> None:
+            _remove(connection, binding.org_id)
+            with rules(taken=f"the binding id '{binding.id}' is taken"):
+                connection.execute(
+                    f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+
+        await self._database.write(work)
+
+    async def remove_binding(self, org_id: OrgId) -> bool:
+        return await self._database.write(lambda connection: _remove(connection, org_id))
+
+
+def _remove(connection: sqlite3.Connection, org_id: OrgId) -> bool:
+    connection.execute("DELETE FROM store_health WHERE org_id = ?", (org_id,))
+    return connection.execute("DELETE FROM arc_instances WHERE org_id = ?", (org_id,)).rowcount > 0
+
+
+def _binding(row: tuple[Any, ...]) -> SealedBinding:
+    binding_id, org_id, url, database, measurement, created_at, cipher, nonce = row
+    return SealedBinding(
+        id=binding_id,
+        org_id=OrgId(org_id),
+        url=url,
+        database=database,
+        measurement=measurement,
+        created=micros_of(moment_in(created_at)),
+        cipher=cipher,
+        nonce=nonce,
+    )
