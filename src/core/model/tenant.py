@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from core.model.errors import NoArcInstance
 from core.model.memory import Micros, OrgId
 
 Permission = Literal["read", "write", "admin"]
@@ -82,3 +83,9 @@ class Principal:
     def may(self, permission: Permission) -> bool:
         """`admin` implies both others."""
         return permission in self.permissions or "admin" in self.permissions
+
+    def bound(self) -> Binding:
+        """The org's binding. Raises NoArcInstance, with the way out, when it has none."""
+        if self.binding is None:
+            raise NoArcInstance(hint=f"ask an admin to run `memtrace org add-arc {self.org_id}`")
+        return self.binding

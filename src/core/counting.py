@@ -1,0 +1,59 @@
+"""Counts an org's memories: what waits in the journal and what the store holds, each memory once."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from core.asking import StoreReader
+from core.model import windows
+from core.model.memory import ERROR_EVENT, MemoryFilter, Micros, Span, Tally
+from core.model.tenant import Binding
+from core.ports import TailRow, TailRows
+
+_GAP: Final = windows.HOUR
+"""Unsettled memories closer than this are looked for in the store together."""
+_MOST_CLUSTERS: Final = 32
+_LONGEST_READ: Final = windows.DAY
+"""Bounds how many identities are held at a time."""
+
+
+async def tally(
+    store: StoreReader, binding: Binding, filter: MemoryFilter, tail: TailRows, recent_since: Micros
+) -> Tally:
+    """Exact counts of the distinct memories in tail and store together.
+
+    Only what is unsettled can be in both. So around those times the identities of both are
+    united, and what lies between is counted by the store; every stretch of it is read once, so
+    a memory that reaches the store meanwhile is counted neither twice nor not at all.
+    """
+    counts = Tally()
+    old = [row for row in tail.rows if row.time <= tail.settled_through]
+    _count(counts, (row for row in tail.rows if row.time > tail.settled_through), recent_since)
+    async with store.one_answer():
+        stored = await store.occupied(binding, Span(0, tail.settled_through + 1))
+        shared = windows.clusters(
+            [row.time for row in old], stored.until, gap=_GAP, most=_MOST_CLUSTERS, longest=_LONGEST_READ
+        )
+        for span in shared:
+            both = [row for row in old if span.since <= row.time < span.until]
+            both += await _stored_rows(store, binding, filter, span)
+            _count(counts, both, recent_since)
+        for span in windows.complement(stored, shared):
+            counts.add(await store.tally(binding, filter, span, recent_since))
+    return counts
+
+
+async def _stored_rows(
+    store: StoreReader, binding: Binding, filter: MemoryFilter, span: Span
+) -> list[TailRow]:
+    return [TailRow(*identity) for identity in await store.identities(binding, filter, span)]
+
+
+def _count(counts: Tally, rows: Iterable[TailRow], recent_since: Micros) -> None:
+    distinct = {(row.time, row.dedup_key): row for row in rows}
+    for row in distinct.values():
+        is_recent = row.time >= recent_since
+        counts.total += 1
+        counts.by_type[row.memory_type] = counts.by_type.get(row.memory_type, 0) + 1
+        counts.recent += is_recent
+        counts.recent_errors += is_recent and row.event_type == ERROR_EVENT
+        counts.last = max(counts.last, row.time)

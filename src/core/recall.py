@@ -1,0 +1,184 @@
+"""The read road: the journal's tail first, then the store, and each memory once.
+
+The other order could miss what settles between the two reads.
+"""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from core import counting
+from core.asking import StoreReader
+from core.model import windows
+from core.model.errors import NotFound
+from core.model.memory import (
+    Memory,
+    MemoryFilter,
+    MemoryQuery,
+    Micros,
+    Page,
+    Position,
+    Span,
+    Tally,
+    memory_id,
+    parse_id,
+)
+from core.model.paging import PageMerge, beyond, check_query, far_edge, span_of
+from core.model.tenant import Binding, Principal
+from core.model.timewindow import EARLIEST
+from core.ports import Clock, Journal
+from core.telemetry import Metrics
+
+QueryKind = Literal["list", "search", "context"]
+
+_MOST_A_FETCH: Final = 2_000
+_FEWEST_ON_CONTINUING: Final = 100
+_LOOKUP: Final = 100
+_HOUR_SECONDS: Final = 3600
+
+
+class Recall:
+    """Reads memories for whoever may. A read that starts after a write's answer contains that write.
+
+    Everything raises NoArcInstance, and StoreError where the store is needed and does not
+    answer; what the journal can answer in full is answered without the store.
+    """
+
+    def __init__(
+        self, *, journal: Journal, store: StoreReader, clock: Clock, metrics: Metrics, window_hours: float
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._window = int(window_hours * _HOUR_SECONDS * windows.SECOND)
+
+    async def search(self, principal: Principal, query: MemoryQuery, kind: QueryKind = "search") -> Page:
+        """The page that the query asks for; `has_more` is exact.
+
+        Raises InvalidCursor for a cursor of the other order, InvalidRequest for an offset too large.
+        """
+        binding = principal.bound()
+        check_query(query)
+        self._metrics.count("memtrace_queries_total", 1, kind)
+        return await self._search(binding, query)
+
+    async def get(self, principal: Principal, reference: str) -> Memory:
+        """The memory of this id or, when there is none, the newest of this dedup key within the window.
+
+        Raises NotFound.
+        """
+        binding = principal.bound()
+        self._metrics.count("memtrace_queries_total", 1, "get")
+        memory = await self._by_id(binding, reference) or await self._by_key(binding, reference)
+        if memory is None:
+            raise NotFound("memory not found")
+        return memory
+
+    async def tally(self, principal: Principal, filter: MemoryFilter, recent_since: Micros) -> Tally:
+        """Exact counts of the distinct memories that match, over all time.
+
+        The filter must not look into contents: neither side of counting has them.
+        """
+        binding = principal.bound()
+        self._metrics.count("memtrace_queries_total", 1, "stats")
+        tail = await self._journal.tail_rows(binding.org_id, filter)
+        return await counting.tally(self._store, binding, filter, tail, recent_since)
+
+    async def _search(self, binding: Binding, query: MemoryQuery) -> Page:
+        span = span_of(query)
+        merge, settled_through = await self._merge_with_tail(binding, query, span)
+        stored = Span(span.since, min(span.until, settled_through + 1))
+        if query.order == "desc":
+            merge.take((), (settled_through + 1, ""))
+        if not stored.is_empty and not merge.is_full:
+            async with self._store.one_answer():
+                await self._read_store(binding, query, stored, merge)
+        merge.finish()
+        return merge.page()
+
+    async def _merge_with_tail(
+        self, binding: Binding, query: MemoryQuery, span: Span
+    ) -> tuple[PageMerge, Micros]:
+        """A merge that knows enough of the tail to fill the page from it, were it all there is.
+
+        The cursor's own microsecond may hold others before it, so a short tail is read again, longer.
+        """
+        need = query.offset + query.limit + 1
+        limit = need if query.after is None else need + 1
+        while True:
+            tail = await self._journal.tail(binding.org_id, query.filter, span, query.order, limit)
+            memories = beyond(tail.memories, query.after)
+            if len(memories) >= need or len(tail.memories) < limit:
+                return PageMerge(query, memories), tail.settled_through
+            limit *= 2
+
+    async def _read_store(self, binding: Binding, query: MemoryQuery, span: Span, merge: PageMerge) -> None:
+        """Reads window after window until the page is full or the store exhausted."""
+        rest = span
+        if query.order == "asc":
+            rest = await self._store.occupied(binding, rest)
+        for turn, width in enumerate(windows.widths(query.filter)):
+            if turn == 1 and query.order == "desc":
+                rest = await self._store.occupied(binding, rest)
+            if rest.is_empty:
+                return
+            window, rest = windows.cut(rest, query.order, width)
+            await self._read_window(binding, query, window, merge)
+            if merge.is_full:
+                return
+
+    async def _read_window(
+        self, binding: Binding, query: MemoryQuery, window: Span, merge: PageMerge
+    ) -> None:
+        """Reads one window until the page is full or the window exhausted.
+
+        Repeats, and rows of which the store saw only the beginning, may leave a full fetch short.
+        """
+        after = query.after
+        limit = min(merge.wanting, _MOST_A_FETCH)
+        while not merge.is_full:
+            rows = await self._store.search(binding, query.filter, window, query.order, limit, after)
+            is_last = len(rows) < limit
+            known_to = far_edge(window, query.order) if is_last else rows[-1].identity
+            merge.take(filter(query.filter.matches, rows), known_to)
+            if is_last:
+                return
+            after = Position(query.order, *rows[-1].identity)
+            limit = min(max(merge.wanting, _FEWEST_ON_CONTINUING), _MOST_A_FETCH)
+
+    async def _by_id(self, binding: Binding, reference: str) -> Memory | None:
+        parsed = parse_id(reference)
+        if parsed is None or parsed[0] < EARLIEST:
+            return None
+        return await self._at(
+            binding, parsed[0], lambda memory: memory_id(memory.time, memory.dedup_key) == reference
+        )
+
+    async def _by_key(self, binding: Binding, key: str) -> Memory | None:
+        claimed = await self._journal.claimed_at(binding.org_id, key)
+        if claimed is not None:
+            memory = await self._at(binding, claimed, lambda memory: memory.dedup_key == key)
+            if memory is not None:
+                return memory
+        window = MemoryQuery(
+            filter=MemoryFilter(dedup_key=key), since=self._clock.micros() - self._window, limit=1
+        )
+        page = await self._search(binding, window)
+        return page.memories[0] if page.memories else None
+
+    async def _at(self, binding: Binding, time: Micros, is_meant: Callable[[Memory], bool]) -> Memory | None:
+        """The memory that is meant among those of one microsecond."""
+        span = Span(time, time + 1)
+        everything = MemoryFilter()
+        tail = await self._journal.tail(binding.org_id, everything, span, "desc", _LOOKUP)
+        found = next(filter(is_meant, tail.memories), None)
+        if found is not None or time > tail.settled_through:
+            return found
+        after: Position | None = None
+        async with self._store.one_answer():
+            while True:
+                rows = await self._store.search(binding, everything, span, "desc", _LOOKUP, after)
+                found = next(filter(is_meant, rows), None)
+                if found is not None or len(rows) < _LOOKUP:
+                    return found
+                after = Position("desc", *rows[-1].identity)
