@@ -99,13 +99,15 @@ class Appender:
         group = self._next_group()
         now = self._clock.micros()
         connection = self._database.writer
+        first = max(self._last + 1, now)
         try:
             if self._last > now + _MAX_LEAD:
                 raise ClockStepped()
+            # Set before anything is staged: a stamp that was rolled back is never given again.
+            self._last = first + sum(len(append.drafts) for append, _ in group) - 1
             with translated(self._database.path):
                 connection.execute("BEGIN IMMEDIATE")
-                appends = [append for append, _ in group]
-                self._last = self._staging.stage(appends, now, max(self._last + 1, now)) - 1
+                self._staging.stage([append for append, _ in group], now, first)
         except BaseException as e:
             self._undo()
             self._database.turns.release()

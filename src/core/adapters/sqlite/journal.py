@@ -114,6 +114,10 @@ class SqliteJournal:
 
         return await self._database.read(read)
 
+    def indexed(self, org_id: OrgId) -> int:
+        """How many times the index holds of this org: never fewer than are unsettled."""
+        return self._index.size(org_id)
+
     async def prune(self) -> None:
         """Drops settled times from the index where they are more than those left."""
         for org_id in self._index.orgs():

@@ -95,8 +95,8 @@ class Staging:
     """How long the prompt road has before a sweep may look at a fresh row."""
     org_numbers: dict[OrgId, int] = field(default_factory=dict)
 
-    def stage(self, group: Sequence[Append], now: Micros, time: Micros) -> Micros:
-        """Writes the group, stamping from `time` on; returns the first time not used.
+    def stage(self, group: Sequence[Append], now: Micros, time: Micros) -> None:
+        """Writes the group, stamping from `time` on, one microsecond a draft.
 
         Each append gets its receipts, or its own error and then no rows.
         """
@@ -130,7 +130,6 @@ class Staging:
                     size=fill.added_bytes,
                     claims=fill.added_claims,
                 )
-        return time
 
     def _admit(self, append: Append, fills: dict[int, _Fill], now: Micros, time: Micros) -> None:
         org_no = append.org_no = self._org_number(append.org_id, time)

@@ -5,7 +5,7 @@
 -- One row per org, and one (org_no 0) for all of them together. `rows` and `bytes` count what is
 -- unsettled. Everything of an org after `settled_through` is in the journal alone.
 CREATE TABLE ledger (
-    org_no INTEGER PRIMARY KEY,
+    org_no INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: processes remember it
     org_id TEXT NOT NULL UNIQUE,
     rows INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,

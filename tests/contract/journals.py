@@ -1,0 +1,125 @@
+"""A journal in a temporary file, with everything that works on it, for the suites of its ports."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.dead_letters import SqliteDeadLetters
+from core.adapters.sqlite.expiry import SqliteExpiry
+from core.adapters.sqlite.journal import SqliteJournal
+from core.adapters.sqlite.leases import SqliteLeases
+from core.adapters.sqlite.ledger import SqliteLedger
+from core.adapters.sqlite.migrate import migrate
+from core.adapters.sqlite.outbox import SqliteOutbox
+from core.adapters.sqlite.prompt_road import JournalQueue
+from core.adapters.sqlite.staging import JournalLimits
+from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_key
+from core.ports import IdempotencyKey, Lease
+from core.telemetry import NoMetrics
+from tests.clock import ManualClock
+
+ACME = OrgId("org_acme")
+OTHER = OrgId("org_other")
+ALWAYS = Span(0, 2**62)
+HOUR = 3_600_000_000
+WINDOW = 24 * HOUR
+
+
+def draft(content: str = "hello", key: str = "", **fields: object) -> Draft:
+    """A valid draft; its dedup key is the default one unless given."""
+    values: dict[str, object] = {
+        "agent_id": "crawler",
+        "session_id": "",
+        "memory_type": "episodic",
+        "event_type": "general",
+        "content": content,
+        "metadata_json": "",
+        "tags_csv": "",
+        "importance": 0.0,
+        "parent_id": "",
+        **fields,
+    }
+    values["dedup_key"] = key or default_dedup_key(
+        str(values["agent_id"]), str(values["event_type"]), content
+    )
+    return Draft(**values)  # type: ignore[arg-type]
+
+
+def named(key: str, body: str = "body") -> IdempotencyKey:
+    return IdempotencyKey(key.encode().ljust(16)[:16], body.encode().ljust(16)[:16])
+
+
+@dataclass
+class Workshop:
+    """One process's view of the file: what the server and what the flusher would open."""
+
+    database: Database
+    clock: ManualClock
+    journal: SqliteJournal
+    outbox: SqliteOutbox
+    queue: JournalQueue
+    ledger: SqliteLedger
+    leases: SqliteLeases
+    letters: SqliteDeadLetters
+    expiry: SqliteExpiry
+
+    async def contents(self, org: OrgId = ACME, **filter: object) -> list[str]:
+        tail = await self.journal.tail(org, MemoryFilter(**filter), ALWAYS, "asc", 1_000_000)  # type: ignore[arg-type]
+        return [memory.content for memory in tail.memories]
+
+    async def leased(self) -> Lease:
+        lease = await self.leases.acquire("tester:0", 10)
+        assert lease is not None
+        return lease
+
+    def close(self) -> None:
+        self.journal.close()
+        self.database.close()
+
+
+def make_file(path: Path) -> Path:
+    """A migrated database with two orgs."""
+    migrate(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT OR IGNORE INTO organizations (id, name) VALUES (?, ?)", [(ACME, "acme"), (OTHER, "other")]
+        )
+    return path
+
+
+def open_workshop(path: Path, clock: ManualClock, limits: JournalLimits | None = None) -> Workshop:
+    database = Database(path)
+    journal = SqliteJournal(
+        database,
+        clock=clock,
+        metrics=NoMetrics(),
+        limits=limits or JournalLimits(),
+        window=WINDOW,
+        grace=60_000_000,
+    )
+    return Workshop(
+        database,
+        clock,
+        journal,
+        SqliteOutbox(database, clock=clock),
+        JournalQueue(database, clock=clock),
+        SqliteLedger(database),
+        SqliteLeases(database, clock=clock),
+        SqliteDeadLetters(database, clock=clock),
+        SqliteExpiry(database),
+    )
+
+
+@contextlib.contextmanager
+def workshop(path: Path, clock: ManualClock, limits: JournalLimits | None = None) -> Iterator[Workshop]:
+    shop = open_workshop(make_file(path), clock, limits)
+    try:
+        yield shop
+    finally:
+        shop.close()
+
+
+Shops = AsyncIterator[Workshop]

@@ -1,0 +1,306 @@
+"""The promises of `Journal`: one winner, kept, read back at once, bounded."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core.adapters.sqlite.staging import JournalLimits
+from core.adapters.sqlite.turns import Turns
+from core.model.errors import (
+    ClockStepped,
+    DatabaseError,
+    IdempotencyConflict,
+    JournalFull,
+    ShuttingDown,
+    Unauthenticated,
+)
+from core.model.memory import MemoryFilter, OrgId, Span, parse_id
+from tests.clock import ManualClock
+from tests.contract.journals import (
+    ACME,
+    ALWAYS,
+    OTHER,
+    WINDOW,
+    Workshop,
+    draft,
+    make_file,
+    named,
+    open_workshop,
+    workshop,
+)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
+    with workshop(tmp_path / "m.db", clock) as opened:
+        yield opened
+
+
+async def settle_all(shop: Workshop, org: OrgId = ACME) -> list[int]:
+    lease = await shop.leased()
+    times: list[int] = []
+    for parcel in await shop.queue.receive(10_000, 1 << 30):
+        if parcel.org_id == org:
+            await shop.outbox.delivered(parcel, lease, shop.clock.micros())
+            await shop.outbox.settled(org, parcel.times, lease)
+            times += parcel.times
+    return times
+
+
+async def test_receipts_come_in_order_with_ids_made_from_the_stamp(shop: Workshop) -> None:
+    receipts = await shop.journal.append(ACME, [draft("a"), draft("b")], None)
+    memories = [r.memory for r in receipts]
+    assert [m.content for m in memories if m] == ["a", "b"]
+    assert [r.id for r in receipts] == [m.id for m in memories if m]
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path, clock: ManualClock) -> None:
+    with workshop(tmp_path / "m.db", clock) as shop:
+        await shop.journal.append(ACME, [draft("kept", session_id="s1")], None)
+    with workshop(tmp_path / "m.db", clock) as shop:
+        assert await shop.contents() == ["kept"]
+        assert await shop.contents(session_id="s1") == ["kept"]
+
+
+async def test_a_duplicate_is_told_the_id_that_won(shop: Workshop) -> None:
+    first = (await shop.journal.append(ACME, [draft("same")], None))[0]
+    second = (await shop.journal.append(ACME, [draft("same")], None))[0]
+    assert (second.id, second.memory) == (first.id, None)
+
+
+async def test_of_many_concurrent_equal_writes_exactly_one_is_created(shop: Workshop) -> None:
+    answers = await asyncio.gather(*[shop.journal.append(ACME, [draft("same")], None) for _ in range(300)])
+    created = [a[0] for a in answers if a[0].memory]
+    assert len(created) == 1
+    assert {a[0].id for a in answers} == {created[0].id}
+    assert await shop.contents() == ["same"]
+
+
+async def test_equal_memories_inside_one_request_are_collapsed(shop: Workshop) -> None:
+    receipts = await shop.journal.append(ACME, [draft("x"), draft("y"), draft("x")], None)
+    assert [r.memory is not None for r in receipts] == [True, True, False]
+    assert receipts[2].id == receipts[0].id
+
+
+async def test_orgs_do_not_share_claims_or_tails(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("same")], None)
+    receipt = (await shop.journal.append(OTHER, [draft("same")], None))[0]
+    assert receipt.memory is not None
+    assert receipt.memory.org_id == OTHER
+    assert await shop.contents(ACME) == ["same"]
+    assert await shop.contents(OTHER) == ["same"]
+
+
+async def test_a_settled_claim_holds_for_the_window_and_then_expires(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("again")], None)
+    await settle_all(shop)
+    shop.clock.advance(WINDOW / 1e6 - 1)
+    assert (await shop.journal.append(ACME, [draft("again")], None))[0].memory is None
+    shop.clock.advance(2)
+    assert (await shop.journal.append(ACME, [draft("again")], None))[0].memory is not None
+    assert (await shop.ledger.total()).claims == 1
+
+
+async def test_an_unsettled_claim_never_expires(shop: Workshop) -> None:
+    first = (await shop.journal.append(ACME, [draft("owed")], None))[0]
+    shop.clock.advance(10 * WINDOW / 1e6)
+    assert (await shop.journal.append(ACME, [draft("owed")], None))[0].id == first.id
+    assert await shop.journal.claimed_at(ACME, draft("owed").dedup_key) is not None
+
+
+async def test_a_repeated_request_is_answered_as_the_first_time(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("old")], None)
+    batch = [draft("a"), draft("old"), draft("a"), draft("b")]
+    first = await shop.journal.append(ACME, batch, named("k"))
+    await settle_all(shop)
+    assert await shop.journal.append(ACME, batch, named("k")) == first
+    assert [r.memory is not None for r in first] == [True, False, False, True]
+
+
+async def test_one_request_sent_twice_at_once_is_created_once(shop: Workshop) -> None:
+    answers = await asyncio.gather(*[shop.journal.append(ACME, [draft("a")], named("k")) for _ in range(9)])
+    assert all(a == answers[0] and a[0].memory for a in answers)
+    assert await shop.contents() == ["a"]
+
+
+async def test_an_idempotency_key_with_another_body_is_a_conflict_within_the_window(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("a")], named("k", "one"))
+    with pytest.raises(IdempotencyConflict):
+        await shop.journal.append(ACME, [draft("b")], named("k", "two"))
+    assert await shop.contents() == ["a"]
+    await settle_all(shop)
+    shop.clock.advance(WINDOW / 1e6 + 1)
+    assert (await shop.journal.append(ACME, [draft("b")], named("k", "two")))[0].memory
+
+
+async def test_stamps_grow_strictly_even_when_the_clock_stands_still(shop: Workshop) -> None:
+    receipts = await shop.journal.append(ACME, [draft(str(i)) for i in range(50)], None)
+    receipts += await shop.journal.append(OTHER, [draft("z")], None)
+    times = [r.memory.time for r in receipts if r.memory]
+    assert times == list(range(times[0], times[0] + 51))
+
+
+async def test_a_clock_that_stepped_far_back_refuses_until_it_caught_up(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    with workshop(tmp_path / "m.db", clock) as shop:
+        await shop.journal.append(ACME, [draft("a")], None)
+    clock.step_wall(-5)
+    with workshop(tmp_path / "m.db", clock) as shop:
+        with pytest.raises(ClockStepped):
+            await shop.journal.append(ACME, [draft("b")], None)
+        clock.advance(4.5)
+        assert (await shop.journal.append(ACME, [draft("b")], None))[0].memory
+        assert await shop.contents() == ["a", "b"]
+
+
+async def test_a_full_org_is_refused_whole_and_others_are_not(tmp_path: Path, clock: ManualClock) -> None:
+    limits = JournalLimits(memories_per_org=3, memories=5)
+    with workshop(tmp_path / "m.db", clock, limits) as shop:
+        await shop.journal.append(ACME, [draft("1"), draft("2")], None)
+        with pytest.raises(JournalFull):
+            await shop.journal.append(ACME, [draft("3"), draft("4")], None)
+        assert await shop.contents() == ["1", "2"]
+        assert (await shop.journal.append(OTHER, [draft("3")], None))[0].memory
+        await shop.journal.append(ACME, [draft("3")], None)
+        with pytest.raises(JournalFull, match="the journal is full"):
+            await shop.journal.append(OTHER, [draft("5"), draft("6")], None)
+        await settle_all(shop)
+        assert (await shop.journal.append(ACME, [draft("4")], None))[0].memory
+
+
+async def test_bytes_and_claims_are_bounded_too(tmp_path: Path, clock: ManualClock) -> None:
+    with workshop(tmp_path / "m.db", clock, JournalLimits(bytes_per_org=500, claims_per_org=3)) as shop:
+        await shop.journal.append(ACME, [draft("x" * 600)], None)
+        with pytest.raises(JournalFull, match="behind"):
+            await shop.journal.append(ACME, [draft("y")], None)
+        await settle_all(shop)
+        await shop.journal.append(ACME, [draft("y")], None)
+        with pytest.raises(JournalFull, match="window"):
+            await shop.journal.append(ACME, [draft("1"), draft("2")], None)
+
+
+async def test_an_org_that_is_unknown_or_was_deleted_meanwhile_is_refused(shop: Workshop) -> None:
+    with pytest.raises(Unauthenticated):
+        await shop.journal.append(OrgId("org_nobody"), [draft()], None)
+    await shop.journal.append(OTHER, [draft()], None)
+    with sqlite3.connect(shop.database.path) as connection:
+        connection.execute("DELETE FROM ledger WHERE org_id = ?", (OTHER,))
+    connection.close()
+    with pytest.raises(Unauthenticated):
+        await shop.journal.append(OTHER, [draft("2")], None)
+    assert (await shop.journal.append(ACME, [draft()], None))[0].memory
+
+
+async def test_before_the_first_write_everything_is_the_stores_to_answer(shop: Workshop) -> None:
+    tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
+    assert (tail.memories, tail.settled_through) == ([], shop.clock.micros())
+
+
+async def test_the_tail_says_how_far_the_store_must_be_asked(shop: Workshop) -> None:
+    receipts = await shop.journal.append(ACME, [draft("a"), draft("b")], None)
+    first = receipts[0].memory
+    assert first is not None
+    tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
+    assert tail.settled_through == first.time - 1
+    times = await settle_all(shop)
+    tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
+    assert (tail.memories, tail.settled_through) == ([], times[-1])
+
+
+async def test_the_tail_takes_the_wanted_end_and_the_half_open_span(shop: Workshop) -> None:
+    for i in range(20):
+        shop.clock.advance(1)
+        await shop.journal.append(ACME, [draft(str(i), session_id="s" if i % 2 else "")], None)
+    start = shop.clock.micros() - 19_000_000
+    newest = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 3)
+    assert [m.content for m in newest.memories] == ["19", "18", "17"]
+    oldest = await shop.journal.tail(ACME, MemoryFilter(session_id="s"), ALWAYS, "asc", 2)
+    assert [m.content for m in oldest.memories] == ["1", "3"]
+    span = Span(start + 2_000_000, start + 4_000_000)
+    assert [m.content for m in (await shop.journal.tail(ACME, MemoryFilter(), span, "asc", 9)).memories] == [
+        "2",
+        "3",
+    ]
+
+
+async def test_a_claim_is_found_by_its_dedup_key(shop: Workshop) -> None:
+    receipt = (await shop.journal.append(ACME, [draft("a", key="mine")], None))[0]
+    place = parse_id(receipt.id)
+    assert place is not None
+    assert await shop.journal.claimed_at(ACME, "mine") == place[0]
+    assert await shop.journal.claimed_at(OTHER, "mine") is None
+    await settle_all(shop)
+    shop.clock.advance(WINDOW / 1e6 + 1)
+    assert await shop.journal.claimed_at(ACME, "mine") is None
+
+
+async def test_the_index_forgets_what_was_settled_and_keeps_the_stragglers(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("dead one", session_id="s")], None)
+    lease = await shop.leased()
+    (parcel,) = await shop.queue.receive(10, 1 << 20)
+    await shop.outbox.dead(ACME, parcel.times, "refused", lease)
+    for start in range(0, 6_000, 1_000):
+        await shop.journal.append(ACME, [draft(str(start + i)) for i in range(1_000)], None)
+    await settle_all(shop)
+    await shop.journal.append(ACME, [draft("fresh", session_id="s")], None)
+    await shop.journal.prune()
+    assert shop.journal.indexed(ACME) == 2
+    assert await shop.contents() == ["dead one", "fresh"]
+    assert await shop.contents(session_id="s") == ["dead one", "fresh"]
+
+
+async def test_an_append_waits_its_turn_behind_another_process(shop: Workshop) -> None:
+    other = Turns(shop.database.path.with_name(shop.database.path.name + ".turn"))
+    other.take()
+    append = asyncio.create_task(shop.journal.append(ACME, [draft("patient")], None))
+    await asyncio.wait([append], timeout=0.05)
+    assert not append.done()
+    other.release()
+    assert (await append)[0].memory
+    other.close()
+
+
+async def test_a_disk_that_is_full_refuses_and_loses_nothing(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("before")], None)
+    pages = shop.database.writer.execute("PRAGMA page_count").fetchone()[0]
+    shop.database.writer.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DatabaseError):
+        await shop.journal.append(ACME, [draft("x" * 100_000)], None)
+    shop.database.writer.execute("PRAGMA max_page_count = 1073741823")
+    assert (await shop.journal.append(ACME, [draft("after")], None))[0].memory
+    assert await shop.contents() == ["before", "after"]
+    assert (await shop.ledger.total()).owed == 2
+
+
+async def test_a_commit_that_fails_is_not_acknowledged(shop: Workshop) -> None:
+    shop.database.writer.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    shop.database.writer.execute(
+        "CREATE TABLE child (id REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
+    )
+    shop.database.writer.execute(
+        "CREATE TRIGGER spoil AFTER INSERT ON journal BEGIN INSERT INTO child VALUES (7); END"
+    )
+    with pytest.raises(DatabaseError):
+        await shop.journal.append(ACME, [draft("lost")], None)
+    shop.database.writer.execute("DROP TRIGGER spoil")
+    assert (await shop.journal.append(ACME, [draft("lost")], None))[0].memory
+    assert await shop.contents() == ["lost"]
+
+
+async def test_a_caller_that_gives_up_does_not_stop_the_others(shop: Workshop) -> None:
+    impatient = asyncio.create_task(shop.journal.append(ACME, [draft("a")], None))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert (await shop.journal.append(ACME, [draft("b")], None))[0].memory
+    assert "b" in await shop.contents()
+
+
+async def test_after_closing_appends_are_refused(tmp_path: Path, clock: ManualClock) -> None:
+    shop = open_workshop(make_file(tmp_path / "m.db"), clock)
+    shop.close()
+    with pytest.raises(ShuttingDown):
+        await shop.journal.append(ACME, [draft()], None)
