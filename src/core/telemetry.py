@@ -18,6 +18,7 @@ EventName = Literal[
     "flusher_stopped",
     "flusher_died",  # the child process ended by itself and is started again
     "flusher_stepped_aside",  # the lease went to somebody else
+    "flusher_standing_by",  # another process holds the lease
     "batch_delivered",
     "batch_postponed",  # the store cannot take it now; the journal owes it
     "batch_bisected",  # the store refuses something in it for good
@@ -31,6 +32,7 @@ EventName = Literal[
     "checkpoint_failed",
     "step_failed",  # a background step met an error; it is tried again
     "org_bootstrapped",
+    "arc_block_adopted",  # the binding of an original's [arc] block was taken over
     "key_unsealable",  # a stored Arc key does not open with this master key
 ]
 MetricName = Literal[

@@ -49,6 +49,8 @@ class Binding:
     measurement: str
     created: Micros
     arc_key: str = field(default="", repr=False)
+    key_opens: bool = True
+    """False when the stored Arc key does not open with this master key: a store must refuse its use."""
 
     @property
     def is_embedded(self) -> bool:
