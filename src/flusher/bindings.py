@@ -1,0 +1,65 @@
+"""Which store each org is bound to, as a snapshot of seconds ago."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core import telemetry
+from core.model.errors import ConfigurationError, NoArcInstance
+from core.model.memory import OrgId
+from core.model.tenant import Binding, SealedBinding
+from core.ports import EventStore
+from flusher.ports import FlusherPorts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an org's memories go."""
+
+    binding: Binding
+    store: EventStore
+
+
+class Bindings:
+    """Opens each binding once; one that does not open counts as none until it changes."""
+
+    def __init__(self, ports: FlusherPorts, every: float) -> None:
+        self._ports = ports
+        self._every = every
+        self._read_at: float | None = None
+        self._sealed: dict[OrgId, SealedBinding] = {}
+        self._opened: dict[OrgId, Binding | ConfigurationError] = {}
+
+    async def refresh(self) -> set[OrgId]:
+        """Reads the bindings anew when the snapshot is old; the orgs whose binding is new or gone."""
+        now = self._ports.clock.monotonic()
+        if self._read_at is not None and now - self._read_at < self._every:
+            return set()
+        sealed = {b.org_id: b for b in await self._ports.bindings.list_bindings()}
+        self._read_at = now
+        changed = {o for o in sealed.keys() | self._sealed.keys() if sealed.get(o) != self._sealed.get(o)}
+        self._sealed = sealed
+        for org_id in changed:
+            self._open(org_id)
+        return changed
+
+    def _open(self, org_id: OrgId) -> None:
+        self._opened.pop(org_id, None)
+        if (sealed := self._sealed.get(org_id)) is None:
+            return
+        try:
+            self._opened[org_id] = self._ports.unseal(sealed)
+        except ConfigurationError as error:
+            self._opened[org_id] = error
+            telemetry.error("key_unsealable", org_id=org_id, reason=error.message)
+
+    def place(self, org_id: OrgId) -> Place:
+        """Raises NoArcInstance, ConfigurationError or StoreError when there is no store to go to."""
+        opened = self._opened.get(org_id)
+        if opened is None:
+            raise NoArcInstance()
+        if isinstance(opened, ConfigurationError):
+            raise opened
+        return Place(opened, self._ports.store_for(opened))
+
+    def orgs(self) -> Iterable[OrgId]:
+        return list(self._opened)

@@ -1,0 +1,68 @@
+"""The tasks that talk to stores: named, one per piece of work, and watched.
+
+The main loop never waits for a store; it starts work here and looks at what has ended.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["deliver", "settle", "check", "merge", "expire"]
+Job = tuple[Kind, str]
+"""What kind of work, and for whom (an org)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    job: Job
+    error: BaseException | None
+
+
+class Crew:
+    def __init__(self) -> None:
+        self._tasks: dict[Job, asyncio.Task[None]] = {}
+        self._ended: list[Ended] = []
+        self._changed = asyncio.Event()
+
+    def start(self, job: Job, work: Coroutine[None, None, None]) -> None:
+        """Starts the work; the caller has seen that this job is not `busy`."""
+        task = asyncio.create_task(work, name=f"flusher {job[0]} {job[1]}")
+        self._tasks[job] = task
+        task.add_done_callback(lambda done: self._end(job, done))
+
+    def busy(self, job: Job) -> bool:
+        return job in self._tasks
+
+    def running(self, kind: Kind) -> int:
+        return sum(1 for k, _ in self._tasks if k == kind)
+
+    def collect(self) -> list[Ended]:
+        """What has ended since the last call; errors are the caller's to judge."""
+        ended, self._ended = self._ended, []
+        self._changed.clear()
+        return ended
+
+    async def changed(self) -> None:
+        """Returns when something ended that was not collected yet."""
+        await self._changed.wait()
+
+    async def idle(self, kind: Kind | None = None) -> None:
+        """Returns when no work (of this kind) is left running."""
+        while tasks := [t for (k, _), t in self._tasks.items() if kind in (None, k)]:
+            await asyncio.wait(tasks)
+            await asyncio.sleep(0)  # lets the done callbacks run
+
+    async def close(self, *, spare: Kind | None = None) -> None:
+        """Cancels all work (but the kind spared) and waits until it has ended."""
+        tasks = [t for (k, _), t in self._tasks.items() if k != spare]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+            await asyncio.sleep(0)
+
+    def _end(self, job: Job, task: asyncio.Task[None]) -> None:
+        del self._tasks[job]
+        self._ended.append(Ended(job, None if task.cancelled() else task.exception()))
+        self._changed.set()

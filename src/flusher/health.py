@@ -1,0 +1,95 @@
+"""Asks every bound store now and then whether it answers, and posts what was seen."""
+
+import asyncio
+from dataclasses import replace
+
+from core.model.errors import ConfigurationError, NoArcInstance, StoreError
+from core.model.memory import OrgId
+from core.ports import StoreHealth
+from flusher.bindings import Bindings
+from flusher.circuit import Circuits
+from flusher.crew import Crew
+from flusher.ports import MICROS, FlusherLimits, FlusherPorts
+
+
+class HealthChecks:
+    """The edge only reads the board: a dead store slows no probe there."""
+
+    def __init__(
+        self,
+        *,
+        ports: FlusherPorts,
+        limits: FlusherLimits,
+        crew: Crew,
+        bindings: Bindings,
+        circuits: Circuits,
+    ) -> None:
+        self._ports = ports
+        self._limits = limits
+        self._crew = crew
+        self._bindings = bindings
+        self._circuits = circuits
+        self._next: dict[OrgId, float] = {}
+        self._seen: dict[OrgId, StoreHealth] = {}
+        self._posted: dict[OrgId, StoreHealth] = {}
+        self._posted_at: float | None = None
+
+    async def step(self) -> None:
+        """Forgets stores that are bound no longer, starts checks that are due, posts the news."""
+        for org_id in await self._bindings.refresh():
+            self._circuits.reset(org_id)
+            self._next.pop(org_id, None)
+        self._start_checks()
+        await self._post()
+
+    def _start_checks(self) -> None:
+        now, bound = self._ports.clock.monotonic(), set(self._bindings.orgs())
+        self._seen = {o: h for o, h in self._seen.items() if o in bound}
+        self._next = {o: self._next.get(o, now) for o in bound}
+        for org_id, at in sorted(self._next.items(), key=lambda item: item[1]):
+            if at > now or self._crew.running("check") >= self._limits.checks:
+                return
+            if not self._crew.busy(("check", org_id)):
+                self._next[org_id] = now + self._limits.check_every
+                self._crew.start(("check", org_id), self._check(org_id))
+
+    async def _check(self, org_id: OrgId) -> None:
+        reason = ""
+        began = self._ports.clock.monotonic()
+        try:
+            place = self._bindings.place(org_id)
+            async with asyncio.timeout(self._limits.check_timeout):
+                await place.store.check(place.binding)
+        except (StoreError, ConfigurationError) as error:
+            reason = f"{error.code}: {error.message}"
+        except TimeoutError:
+            reason = f"store_timeout: no answer within {self._limits.check_timeout:g} s"
+        except NoArcInstance:
+            return
+        self._ports.metrics.observe(
+            "memtrace_arc_latency_seconds", self._ports.clock.monotonic() - began, "check"
+        )
+        self._seen[org_id] = StoreHealth(org_id, not reason, self._ports.clock.micros(), reason=reason)
+
+    async def _post(self) -> None:
+        """All of it when anything changed, and at the latest as often as stores are checked."""
+        now = self._ports.clock.monotonic()
+        healths = {org_id: self._with_circuit(health) for org_id, health in self._seen.items()}
+        is_old = self._posted_at is None or now - self._posted_at >= self._limits.check_every
+        if not is_old and _verdicts(healths) == _verdicts(self._posted):
+            return
+        await self._ports.board.post_health(list(healths.values()))
+        self._posted, self._posted_at = healths, now
+        self._ports.metrics.gauge("memtrace_open_circuits", len(self._circuits))
+
+    def _with_circuit(self, health: StoreHealth) -> StoreHealth:
+        clock, circuit = self._ports.clock, self._circuits.of(health.org_id)
+        state = circuit.state(clock.monotonic())
+        if state == "closed":
+            return health
+        retry_at = clock.micros() + round((circuit.retry_at - clock.monotonic()) * MICROS)
+        return replace(health, circuit=state, retry_at=retry_at, reason=health.reason or circuit.reason)
+
+
+def _verdicts(healths: dict[OrgId, StoreHealth]) -> dict[OrgId, tuple[bool, str]]:
+    return {org_id: (h.ok, h.circuit) for org_id, h in healths.items()}

@@ -1,0 +1,106 @@
+"""What the flusher needs from outside, and how much of everything it may take."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from core.model.memory import Micros
+from core.model.tenant import Binding, SealedBinding
+from core.ports import (
+    AgentStore,
+    BindingStore,
+    Clock,
+    EventStore,
+    Expiry,
+    HealthBoard,
+    Leases,
+    Ledger,
+    Outbox,
+    Queue,
+)
+from core.telemetry import Metrics
+from flusher.batcher import BatchLimits
+
+MICROS: Final = 1_000_000
+
+
+class Merger(Protocol):
+    """Makes few, large files of many small ones in an embedded store."""
+
+    async def step(self, binding: Binding, now: Micros) -> object:
+        """One bounded turn; may be repeated at any time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlusherPorts:
+    """The collaborators. Whoever built them closes them, after the flusher has ended."""
+
+    clock: Clock
+    owner: str
+    """Who holds the lease, as the lease's own adapter names processes."""
+    open_queue: Callable[[], Queue]
+    """The queue from its beginning: what an owner before us had received and not delivered too."""
+    outbox: Outbox
+    ledger: Ledger
+    leases: Leases
+    expiry: Expiry
+    bindings: BindingStore
+    unseal: Callable[[SealedBinding], Binding]
+    """Opens a binding's key. Raises MasterKeyError."""
+    store_for: Callable[[Binding], EventStore]
+    """Raises ConfigurationError or StoreError where there is no adapter for such a binding."""
+    agents: AgentStore
+    board: HealthBoard
+    metrics: Metrics
+    report: Callable[[], bytes]
+    """The metrics as text."""
+    random: Callable[[], float]
+    """In [0, 1)."""
+    pause: Callable[[float], Coroutine[Any, Any, None]]
+    """Sleeps: `asyncio.sleep` outside tests."""
+    merger: Merger | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlusherLimits:
+    """Sizes and times, all in seconds unless named otherwise."""
+
+    batch: BatchLimits = field(default_factory=BatchLimits)
+    receive_count: int = 20_000
+    receive_bytes: int = 8 << 20
+    deliveries: int = 32
+    """At most one an org."""
+    probes: int = 8
+    """Of these, at most so many to stores that did not take the batch before."""
+    probe_count: int = 1_000
+    probe_bytes: int = 256 << 10
+    append_timeout: float = 60.0
+    read_timeout: float = 60.0
+    slow_after: float = 5.0
+    """An org whose delivery takes longer than this no longer holds up the receiving."""
+    unbound_retry: float = 5.0
+    """How soon an org without a usable binding is looked at again, at least."""
+    sweep_every: float = 1.0
+    settle_every: float = 0.5
+    look_after: float = 2.5
+    """How long after a delivery the store is asked for it: more than a directory listing is cached."""
+    patience: float = 120.0
+    """How long the store may not show what it took; no more than twice its `hides_for`."""
+    rounds: int = 5
+    """How often a memory is delivered again before it is a dead letter."""
+    settle_rows: int = 20_000
+    settle_tasks: int = 16
+    noted_rows: int = 1_000_000
+    """Delivered rows watched in memory; what is more waits in the journal."""
+    lease: float = 15.0
+    bindings_every: float = 2.0
+    check_every: float = 10.0
+    check_timeout: float = 5.0
+    checks: int = 8
+    expire_every: float = 120.0
+    expire_rows: int = 2_000
+    window: float = 24 * 3600.0
+    """How long a settled claim is kept."""
+    merge_every: float = 30.0
+    report_every: float = 5.0

@@ -1,0 +1,183 @@
+"""Settling: reads back what was delivered, and lets go of exactly what the store shows.
+
+A memory settles when it was first seen at least the store's `hides_for` ago. What is not shown
+for long is owed again; what is never shown is a dead letter. No answer is neither.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+from core import telemetry
+from core.model.errors import ConfigurationError, NoArcInstance, StoreAmbiguous, StoreError, StoreTimeout
+from core.model.memory import MemoryFilter, Micros, OrgId, Span
+from core.ports import Parcel
+from flusher.bindings import Bindings, Place
+from flusher.circuit import Circuits
+from flusher.crew import Crew
+from flusher.lease import LeaseKeeper
+from flusher.parcels import fingerprint
+from flusher.ports import MICROS, FlusherLimits, FlusherPorts
+from flusher.readback import Batch, Identity, Watch, spans
+
+_ANY: Final = MemoryFilter()
+_STRAY_AFTER: Final = 60.0
+"""Seconds after which a delivered row that nobody watches is taken up from the journal."""
+_NEVER_SHOWN: Final = "the store took it, but never showed it"
+
+
+class Settler:
+    def __init__(
+        self,
+        *,
+        ports: FlusherPorts,
+        limits: FlusherLimits,
+        crew: Crew,
+        bindings: Bindings,
+        lease: LeaseKeeper,
+    ) -> None:
+        self._ports = ports
+        self._limits = limits
+        self._crew = crew
+        self._bindings = bindings
+        self._lease = lease
+        self._circuits = Circuits(ports.random)
+        """Of reading back, apart from delivering: a store may do one and not the other."""
+        self._watches: dict[OrgId, Watch] = {}
+        self._cursors: dict[OrgId, Micros] = {}
+        """How far the journal was read for delivered rows, per org where that is under way."""
+        self._looked_for_strays: float | None = None
+        self._first_round = True
+
+    def note(self, parcel: Parcel, fingerprints: "array[int]") -> None:
+        """Watches a parcel that was just delivered. Beyond the bound it is found in the journal later."""
+        if self._rows() + parcel.count <= self._limits.noted_rows:
+            self._watch(parcel.org_id).add(parcel.times, fingerprints, self._now() + self._limits.look_after)
+
+    async def step(self) -> bool:
+        """One turn: starts the work of every org that has some. True: the journal has more rows to watch."""
+        await self._find_strays()
+        more = await self._load()
+        for org_id, watch in list(self._watches.items()):
+            if not watch.rows:
+                del self._watches[org_id]
+            elif self._may_start(org_id, watch):
+                self._crew.start(("settle", org_id), self._turn(org_id, watch))
+        return more
+
+    def _may_start(self, org_id: OrgId, watch: Watch) -> bool:
+        return (
+            not self._crew.busy(("settle", org_id))
+            and self._crew.running("settle") < self._limits.settle_tasks
+            and self._circuits.of(org_id).allows(self._now())
+            and watch.is_due(self._now())
+        )
+
+    async def _turn(self, org_id: OrgId, watch: Watch) -> None:
+        """Settles what is ripe, asks the store for what is due, gives up what took too long."""
+        await self._settle(org_id, watch)
+        try:
+            place = self._bindings.place(org_id)
+            patience = min(self._limits.patience, 2 * place.store.hides_for)
+            await self._look(org_id, watch, place)
+        except (NoArcInstance, ConfigurationError, StoreError) as error:
+            self._circuits.fail(org_id, self._now(), error.code, float(error.retry_after or 0))
+            telemetry.debug("step_failed", step="settle", org_id=org_id, reason=error.code)
+            return
+        self._circuits.succeed(org_id)
+        for batch in watch.given_up(self._now(), patience):
+            await self._give_up(org_id, watch, batch)
+
+    async def _settle(self, org_id: OrgId, watch: Watch) -> None:
+        while ripe := watch.ripe(self._now()):
+            settled = await self._ports.outbox.settled(org_id, ripe, self._lease.current)
+            watch.settled()
+            self._ports.metrics.count("memtrace_settled_total", settled)
+            telemetry.debug("rows_settled", org_id=org_id, memories=settled)
+
+    async def _look(self, org_id: OrgId, watch: Watch, place: Place) -> None:
+        batches = watch.to_look(self._now(), self._limits.settle_rows)
+        try:
+            found = await self._found(watch, place, [t for b in batches for t in b.times])
+        except StoreError as error:
+            for batch in batches:
+                watch.ask_again(batch, self._now())
+            if isinstance(error, StoreAmbiguous):
+                return
+            raise
+        for batch in batches:
+            watch.answered(batch, found, self._now(), place.store.hides_for)
+
+    async def _found(self, watch: Watch, place: Place, times: Sequence[Micros]) -> set[Identity]:
+        found: set[Identity] = set()
+        for span in spans(times, watch.width):
+            rows = await self._identities(place, span)
+            watch.learn(len(rows))
+            found.update((time, fingerprint(key)) for time, key, _, _ in rows)
+        return found
+
+    async def _identities(self, place: Place, span: Span) -> list[tuple[Micros, str, str, str]]:
+        began = self._now()
+        try:
+            async with asyncio.timeout(self._limits.read_timeout):
+                return await place.store.identities(place.binding, _ANY, span)
+        except TimeoutError:
+            raise StoreTimeout() from None
+        finally:
+            self._ports.metrics.observe("memtrace_arc_latency_seconds", self._now() - began, "identities")
+
+    async def _give_up(self, org_id: OrgId, watch: Watch, batch: Batch) -> None:
+        """Owed again, or dead after too many rounds. The journal knows the rounds."""
+        lease, outbox = self._lease.current, self._ports.outbox
+        most = self._limits.settle_rows
+        rows = await outbox.delivered_rows(org_id, most, batch.times[0] - 1)
+        horizon = rows[-1].time if len(rows) == most else batch.times[-1]
+        missing = {t for t in batch.times if t <= horizon}
+        again = [r.time for r in rows if r.time in missing and r.rounds < self._limits.rounds]
+        never = [r.time for r in rows if r.time in missing and r.rounds >= self._limits.rounds]
+        if again:
+            await outbox.owed_again(org_id, again, lease)
+            self._ports.metrics.count("memtrace_redelivered_total", len(again))
+            telemetry.warning("rows_owed_again", org_id=org_id, memories=len(again))
+        if never:
+            await outbox.dead(org_id, never, _NEVER_SHOWN, lease)
+            telemetry.error("memory_died", org_id=org_id, memories=len(never), reason=_NEVER_SHOWN)
+        watch.forget(batch, missing)
+
+    async def _find_strays(self) -> None:
+        """Now and then, and at the beginning, asks the journal for delivered rows that nobody watches."""
+        last, now = self._looked_for_strays, self._now()
+        if self._cursors or (last is not None and now - last < _STRAY_AFTER):
+            return
+        self._first_round = last is None
+        self._looked_for_strays = now
+        self._cursors = dict.fromkeys(await self._ports.ledger.orgs_delivered(), 0)
+
+    async def _load(self) -> bool:
+        """Watches the next delivered rows of one org from the journal, as far as there is room."""
+        most = self._limits.settle_rows
+        if not self._cursors or self._rows() + most > self._limits.noted_rows:
+            return False
+        org_id, cursor = next(iter(self._cursors.items()))
+        rows = await self._ports.outbox.delivered_rows(org_id, most, cursor)
+        if len(rows) == most:
+            self._cursors[org_id] = rows[-1].time
+        else:
+            del self._cursors[org_id]
+        old = self._ports.clock.micros() - round(_STRAY_AFTER * MICROS)
+        known = self._watch(org_id).known()
+        strays = [r for r in rows if (self._first_round or r.delivered_at < old) and r.time not in known]
+        if strays:
+            keys = array("q", (fingerprint(r.dedup_key) for r in strays))
+            self._watch(org_id).add([r.time for r in strays], keys, self._now())
+        return bool(self._cursors)
+
+    def _watch(self, org_id: OrgId) -> Watch:
+        return self._watches.setdefault(org_id, Watch())
+
+    def _rows(self) -> int:
+        return sum(watch.rows for watch in self._watches.values())
+
+    def _now(self) -> float:
+        return self._ports.clock.monotonic()

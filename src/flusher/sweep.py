@@ -1,0 +1,66 @@
+"""The sweep: memories that the journal owes and that are due, straight into delivery."""
+
+from core.model.memory import OrgId
+from core.ports import Clock, Ledger, Outbox
+from flusher.batcher import Batcher
+from flusher.circuit import Circuits
+from flusher.dispatch import Dispatch
+from flusher.parcels import without
+from flusher.ports import FlusherLimits
+
+
+class Sweep:
+    """Parked, owed again, or left behind by an owner before us: never back to the queue."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        outbox: Outbox,
+        batcher: Batcher,
+        dispatch: Dispatch,
+        circuits: Circuits,
+        limits: FlusherLimits,
+    ) -> None:
+        self._clock = clock
+        self._ledger = ledger
+        self._outbox = outbox
+        self._batcher = batcher
+        self._dispatch = dispatch
+        self._circuits = circuits
+        self._limits = limits
+        self._last: OrgId | None = None
+
+    async def step(self) -> bool:
+        """One batch of every org that may deliver. True: something was sent, more may be due."""
+        sent = False
+        for org_id in self._in_turn(await self._ledger.orgs_owing(self._clock.micros())):
+            if self._room < self._limits.batch.bytes:
+                break
+            if self._dispatch.can_take(org_id):
+                sent = await self._send(org_id) or sent
+                self._last = org_id
+        return sent
+
+    async def _send(self, org_id: OrgId) -> bool:
+        limits, is_probe = self._limits, self._circuits.of(org_id).failures > 0
+        count = limits.probe_count if is_probe else limits.batch.largest_count
+        size = limits.probe_bytes if is_probe else min(limits.batch.largest_bytes, self._room)
+        parcel = await self._outbox.due(org_id, self._clock.micros(), count, size)
+        if parcel is not None:
+            parcel = without(parcel, self._batcher.held(org_id))
+        if parcel is None:
+            return False
+        self._dispatch.start(parcel)
+        return True
+
+    @property
+    def _room(self) -> int:
+        return self._limits.batch.total - self._batcher.bytes - self._dispatch.bytes
+
+    def _in_turn(self, orgs: list[OrgId]) -> list[OrgId]:
+        """The orgs after the one served last come first, so that each has its turn when room is short."""
+        orgs = sorted(orgs)
+        after = [o for o in orgs if self._last is not None and o > self._last]
+        return after + [o for o in orgs if o not in set(after)]
