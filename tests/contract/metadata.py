@@ -1,0 +1,73 @@
+"""The metadata ports over each backend: one suite, whatever keeps the rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.bindings import SqliteBindings
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.keys import SqliteKeys
+from core.adapters.sqlite.migrate import migrate
+from core.adapters.sqlite.orgs import SqliteOrgs
+from core.adapters.sqlite.replies import SqliteReplies
+from core.adapters.sqlite.sessions import SqliteSessions
+from core.model.memory import OrgId
+from core.model.tenant import Org
+from core.ports import AgentStore, BindingStore, HealthBoard, KeyStore, OrgStore, Replies, SessionStore
+
+ACME = OrgId("org_acme")
+OTHER = OrgId("org_other")
+START = datetime(2026, 11, 21, 0, 43, 16, 123456, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """All metadata ports over one database."""
+
+    orgs: OrgStore
+    keys: KeyStore
+    bindings: BindingStore
+    agents: AgentStore
+    sessions: SessionStore
+    replies: Replies
+    health: HealthBoard
+
+    async def with_orgs(self) -> "Metadata":
+        """Two orgs to work in."""
+        for org_id in (ACME, OTHER):
+            await self.orgs.create_org(Org(org_id, str(org_id), START))
+        return self
+
+
+def metadata_over(database: Database) -> Metadata:
+    return Metadata(
+        orgs=SqliteOrgs(database),
+        keys=SqliteKeys(database),
+        bindings=SqliteBindings(database),
+        agents=SqliteAgents(database),
+        sessions=SqliteSessions(database),
+        replies=SqliteReplies(database),
+        health=SqliteHealthBoard(database),
+    )
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Metadata]:
+    path = folder / "memtrace.db"
+    migrate(path)
+    database = Database(path)
+    try:
+        yield metadata_over(database)
+    finally:
+        database.close()
+
+
+BACKENDS = {"sqlite": sqlite}
