@@ -34,6 +34,7 @@ EventName = Literal[
     "org_bootstrapped",
     "arc_block_adopted",  # the binding of an original's [arc] block was taken over
     "key_unsealable",  # a stored Arc key does not open with this master key
+    "library_message",  # a warning or error that a library logged
 ]
 MetricName = Literal[
     "memtrace_writes_total",  # counter, by outcome: created, duplicate
