@@ -19,7 +19,7 @@ from prometheus_client import (
 
 from core.telemetry import MetricName
 
-Owner = Literal["server", "flusher"]
+Process = Literal["server", "flusher"]
 
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
@@ -31,14 +31,14 @@ class Family:
 
     kind: type[Counter] | type[Gauge] | type[Histogram]
     help: str
-    owners: tuple[Owner, ...] = ("server",)
+    owners: tuple[Process, ...] = ("server",)
     label: str = ""
     labels: tuple[str, ...] = ("",)
     buckets: Sequence[float] = _FAST
 
 
-_BOTH: Final[tuple[Owner, ...]] = ("server", "flusher")
-_FLUSHER: Final[tuple[Owner, ...]] = ("flusher",)
+_BOTH: Final[tuple[Process, ...]] = ("server", "flusher")
+_FLUSHER: Final[tuple[Process, ...]] = ("flusher",)
 
 FAMILIES: Final[dict[MetricName, Family]] = {
     "memtrace_writes_total": Family(
@@ -94,17 +94,17 @@ class PrometheusMetrics:
     can be put together.
     """
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, process: Process) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
-        self._owner = owner
+        self._process = process
         self._made: dict[MetricName, Counter | Gauge | Histogram] = {}
         self._change: dict[tuple[MetricName, str], Callable[[float], None]] = {}
         for name, family in FAMILIES.items():
-            if owner in family.owners:
+            if process in family.owners:
                 for label in family.labels:
                     self._bind(name, label)
-        if owner == "server":
+        if process == "server":
             ProcessCollector(registry=self._registry)
 
     def count(self, name: MetricName, amount: float = 1, label: str = "") -> None:
@@ -125,7 +125,7 @@ class PrometheusMetrics:
         family = FAMILIES[name]
         made = self._made.get(name) or self._made.setdefault(name, self._make(name, family))
         values = [label] if family.label else []
-        values += [self._owner] if len(family.owners) > 1 else []
+        values += [self._process] if len(family.owners) > 1 else []
         series = made.labels(*values) if values else made
         change = self._change[name, label] = _changer(series)
         return change
