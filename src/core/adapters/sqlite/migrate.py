@@ -39,17 +39,19 @@ def migrate(path: Path, folder: Path = FOLDER) -> list[str]:
 
 def _make(path: Path) -> None:
     """Never opens a file that is there: closing it would drop SQLite's locks in this process."""
+    if path.is_file():
+        return
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        if not path.is_file():
-            raise DatabaseError(f"the database {path} is not a file") from None
+        with contextlib.suppress(FileExistsError):  # another process may have been quicker
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as e:
         raise DatabaseError(
             f"the database {path} cannot be made: {e.strerror}",
             hint="set auth.db_path to a file in a folder that the service may write",
         ) from e
+    if not path.is_file():
+        raise DatabaseError(f"the database {path} is not a file")
 
 
 def _missing(path: Path, known: list[str]) -> list[str]:

@@ -1,0 +1,129 @@
+"""The vault: what it opens, what it refuses, and that it shows nothing."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.model.errors import MasterKeyError
+from core.model.memory import OrgId
+from core.model.tenant import SealedBinding
+from core.vault import Vault, generate_master_key, parse_master_key
+
+KEY = bytes(range(32))
+ORG = OrgId("org_a")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+ORGS = TEXTS.filter(bool)
+
+
+@given(ORGS, TEXTS)
+def test_what_was_sealed_opens_for_its_org(org: str, plain: str) -> None:
+    vault = Vault(KEY)
+    assert vault.open(OrgId(org), *vault.seal(OrgId(org), plain)) == plain
+
+
+@given(ORGS, ORGS, TEXTS)
+def test_what_was_sealed_for_one_org_opens_for_no_other(org: str, other: str, plain: str) -> None:
+    vault = Vault(KEY)
+    if org != other:
+        with pytest.raises(MasterKeyError):
+            vault.open(OrgId(other), *vault.seal(OrgId(org), plain))
+
+
+@given(TEXTS, st.data())
+def test_a_changed_ciphertext_does_not_open(plain: str, data: st.DataObject) -> None:
+    vault = Vault(KEY)
+    cipher, nonce = vault.seal(ORG, plain)
+    at = data.draw(st.integers(0, len(cipher) - 1))
+    flipped = data.draw(st.integers(1, 255))
+    changed = cipher[:at] + bytes([cipher[at] ^ flipped]) + cipher[at + 1 :]
+    with pytest.raises(MasterKeyError):
+        vault.open(ORG, changed, nonce)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=40))
+def test_bytes_that_nobody_sealed_do_not_open(cipher: bytes, nonce: bytes) -> None:
+    with pytest.raises(MasterKeyError, match="org_a"):
+        Vault(KEY).open(ORG, cipher, nonce)
+
+
+def test_two_seals_of_the_same_text_differ() -> None:
+    vault = Vault(KEY)
+    assert vault.seal(ORG, "key") != vault.seal(ORG, "key")
+
+
+def test_a_row_sealed_for_no_org_opens_as_the_original_wrote_it() -> None:
+    nonce = b"123456789012"
+    assert Vault(KEY).open(ORG, AESGCM(KEY).encrypt(nonce, b"arc-key", None), nonce) == "arc-key"
+
+
+def test_what_is_no_text_does_not_open() -> None:
+    nonce = b"123456789012"
+    with pytest.raises(MasterKeyError):
+        Vault(KEY).open(ORG, AESGCM(KEY).encrypt(nonce, b"\xff\xfe", ORG.encode()), nonce)
+
+
+def test_another_master_key_opens_nothing() -> None:
+    sealed = Vault(KEY).seal(ORG, "plain-arc-key")
+    with pytest.raises(MasterKeyError) as caught:
+        Vault(bytes(32)).open(ORG, *sealed)
+    assert "plain-arc-key" not in str(caught.value)
+    assert "memtrace org add-arc org_a" in (caught.value.hint or "")
+
+
+def test_a_binding_is_opened_whole() -> None:
+    vault = Vault(KEY)
+    cipher, nonce = vault.seal(ORG, "arc-key")
+    binding = vault.binding(SealedBinding("arc_1", ORG, "https://a", "db", "events", 7, cipher, nonce))
+    assert (binding.id, binding.org_id, binding.url) == ("arc_1", ORG, "https://a")
+    assert (binding.database, binding.measurement, binding.created) == ("db", "events", 7)
+    assert (binding.arc_key, binding.key_opens) == ("arc-key", True)
+    assert "arc-key" not in repr(binding)
+
+
+def test_a_generated_master_key_is_one() -> None:
+    assert len(parse_master_key(generate_master_key())) == 32
+    assert generate_master_key() != generate_master_key()
+
+
+def test_blanks_around_a_master_key_do_not_matter() -> None:
+    assert parse_master_key(f" {base64.b64encode(KEY).decode()}\n") == KEY
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "MEMTRACE_MASTER_KEY is not set"),
+        ("  ", "MEMTRACE_MASTER_KEY is not set"),
+        ("not*base64*at*all", "not base64"),
+        ("SECRETSECRET-_-_", "not base64"),
+        ("schlüssel", "not base64"),
+        ("U0VDUkVU", "holds 6 bytes"),
+        (base64.b64encode(bytes(33)).decode(), "holds 33 bytes"),
+    ],
+)
+def test_a_master_key_that_is_none_is_refused_with_the_reason(text: str | None, why: str) -> None:
+    with pytest.raises(MasterKeyError, match=why) as caught:
+        parse_master_key(text)
+    assert "memtrace keygen master" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["U0VDUkVU", "SECRET*not*base64"])
+def test_a_refused_master_key_is_shown_nowhere(text: str) -> None:
+    with pytest.raises(MasterKeyError) as caught:
+        parse_master_key(text)
+    shown = f"{caught.value!r} {caught.value.hint} {caught.value.fields} {caught.value.__cause__!r}"
+    assert text not in shown
+    assert "SECRET" not in shown
+
+
+def test_a_key_of_the_wrong_length_makes_no_vault() -> None:
+    with pytest.raises(MasterKeyError, match="32 bytes"):
+        Vault(b"short")
+
+
+def test_a_vault_shows_nothing_of_itself() -> None:
+    assert repr(Vault(KEY)) == "Vault()"
+    assert str(Vault(KEY)) == "Vault()"
