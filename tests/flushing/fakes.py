@@ -1,0 +1,129 @@
+"""A store with faults on order, and journals that break where a test says so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from core.model.errors import StoreAmbiguous, StoreError, StoreRefused, StoreUnreachable
+from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, Tally, decode
+from core.model.tenant import Binding
+from core.ports import Parcel
+from core.telemetry import MetricName
+
+
+class ShelfStore:
+    """An `EventStore` on a list an org. It keeps repeats, as a real one does."""
+
+    hides_for = 10.0
+
+    def __init__(self) -> None:
+        self.rows: dict[OrgId, list[Memory]] = {}
+        self.appends: list[Parcel] = []
+        self.reads: list[tuple[OrgId, Span]] = []
+        self.down: set[OrgId] = set()
+        """Orgs whose store cannot be reached for appending."""
+        self.hangs: dict[OrgId, asyncio.Event] = {}
+        """Orgs whose store does nothing until the event."""
+        self.poison: Callable[[Memory], bool] = lambda _: False
+        """Memories that the store refuses for good, and any batch with them."""
+        self.breaks_after_accepting: set[OrgId] = set()
+        self.forgets: Callable[[Memory], bool] = lambda _: False
+        """Memories that it accepts and never shows."""
+        self.after_append: Callable[[], Awaitable[None]] | None = None
+        """What happens once it has the rows and before it says so."""
+        self.read_error: StoreError | None = None
+        self.check_error: StoreError | None = None
+        self.checks = 0
+
+    async def append(self, binding: Binding, parcel: Parcel) -> None:
+        org = binding.org_id
+        self.appends.append(parcel)
+        if org in self.hangs:
+            await self.hangs[org].wait()
+        if org in self.down:
+            raise StoreUnreachable("connection refused", retry_after=0)
+        memories = [decode(line) for line in parcel.lines.split(b"\n")]
+        if any(self.poison(m) for m in memories):
+            raise StoreRefused("a column does not convert")
+        self.rows.setdefault(org, []).extend(m for m in memories if not self.forgets(m))
+        if self.after_append is not None:
+            await self.after_append()
+        if org in self.breaks_after_accepting:
+            raise StoreAmbiguous("the connection broke off", retry_after=0)
+
+    async def identities(
+        self, binding: Binding, filter: MemoryFilter, span: Span
+    ) -> list[tuple[Micros, str, str, str]]:
+        self.reads.append((binding.org_id, span))
+        if binding.org_id in self.hangs:
+            await self.hangs[binding.org_id].wait()
+        if self.read_error is not None:
+            raise self.read_error
+        found = {m.identity: m for m in self.rows.get(binding.org_id, [])}
+        return [
+            (m.time, m.dedup_key, m.memory_type, m.event_type)
+            for m in found.values()
+            if span.since <= m.time < span.until and filter.matches(m)
+        ]
+
+    async def check(self, binding: Binding) -> None:
+        self.checks += 1
+        if binding.org_id in self.hangs:
+            await self.hangs[binding.org_id].wait()
+        if self.check_error is not None:
+            raise self.check_error
+
+    async def search(
+        self,
+        binding: Binding,
+        filter: MemoryFilter,
+        span: Span,
+        order: Order,
+        limit: int,
+        after: Position | None,
+    ) -> list[Memory]:
+        raise AssertionError("a flusher does not search")
+
+    async def tally(self, binding: Binding, filter: MemoryFilter, span: Span, recent_since: Micros) -> Tally:
+        raise AssertionError("a flusher does not count")
+
+    async def earliest(self, binding: Binding) -> Micros | None:
+        raise AssertionError("a flusher does not ask for this")
+
+    def contents(self, org_id: OrgId) -> list[str]:
+        """What it shows of this org, each once, in order."""
+        distinct = {m.identity: m.content for m in self.rows.get(org_id, [])}
+        return [content for _, content in sorted(distinct.items())]
+
+
+class CountingMetrics:
+    """Adds up what was counted, and keeps the last of each gauge."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str], float] = {}
+        self.gauges: dict[str, float] = {}
+
+    def count(self, name: MetricName, amount: float = 1, label: str = "") -> None:
+        self.counts[name, label] = self.counts.get((name, label), 0) + amount
+
+    def observe(self, name: MetricName, value: float, label: str = "") -> None:
+        self.count(name, 1, label)
+
+    def gauge(self, name: MetricName, value: float) -> None:
+        self.gauges[name] = value
+
+
+class ListMerger:
+    """Remembers for which orgs it was called."""
+
+    def __init__(self) -> None:
+        self.turns: list[OrgId] = []
+        self.error: StoreError | None = None
+
+    async def step(self, binding: Binding, now: Micros) -> None:
+        self.turns.append(binding.org_id)
+        if self.error is not None:
+            raise self.error
+
+
+def contents(parcels: Sequence[Parcel]) -> list[str]:
+    return [decode(line).content for p in parcels for line in p.lines.split(b"\n")]

@@ -1,0 +1,155 @@
+"""A flusher over a real journal in a temporary file and a store with faults, moved turn by turn."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.bindings import SqliteBindings
+from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.prompt_road import JournalQueue
+from core.model.memory import OrgId
+from core.model.tenant import Binding, SealedBinding
+from core.ports import Backlog, Receipt
+from flusher.batcher import BatchLimits
+from flusher.ports import FlusherLimits, FlusherPorts
+from flusher.service import Flusher
+from flusher.tenure import Tenure
+from tests.clock import ManualClock
+from tests.contract.journals import ACME, OTHER, Workshop, draft, workshop
+from tests.flushing.fakes import CountingMetrics, ListMerger, ShelfStore
+
+SMALL = FlusherLimits(batch=BatchLimits(count=5, age=10.0), settle_rows=1_000)
+"""Batches of five, so that a test need not write thousands."""
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Lets tasks and threads go on until this holds, for some seconds at most."""
+    for _ in range(5_000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not come about")
+
+
+async def at_once(seconds: float) -> None:
+    """A pause that takes no time, but lets others run."""
+    await asyncio.sleep(0)
+
+
+@dataclass
+class Rig:
+    shop: Workshop
+    clock: ManualClock
+    store: ShelfStore
+    ports: FlusherPorts
+    limits: FlusherLimits
+    flusher: Flusher
+    metrics: CountingMetrics
+    merger: ListMerger
+    board: SqliteHealthBoard
+    bindings: SqliteBindings
+    agents: SqliteAgents
+    others: list[Flusher] = field(default_factory=list)
+    """Closed with the rig."""
+
+    @property
+    def tenure(self) -> Tenure:
+        assert self.flusher.tenure is not None
+        return self.flusher.tenure
+
+    async def write(self, *contents: str, org: OrgId = ACME) -> list[Receipt]:
+        return await self.shop.journal.append(org, [draft(c) for c in contents], None)
+
+    async def turn(self, seconds: float = 0.0) -> None:
+        """Time passes, then one turn, and all that it started ends (but what hangs)."""
+        self.clock.advance(seconds)
+        await self.flusher.step()
+        await self.ends()
+
+    async def turns(self, count: int, seconds: float = 1.0) -> None:
+        for _ in range(count):
+            await self.turn(seconds)
+
+    async def ends(self) -> None:
+        """What is under way ends, unless a store hangs."""
+        if not self.store.hangs:
+            await self.tenure.crew.idle()
+            return
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+
+    async def backlog(self, org: OrgId = ACME) -> Backlog:
+        found = [b for b in await self.shop.ledger.backlogs() if b.org_id == org]
+        return found[0] if found else Backlog(org, 0, 0, 0, 0, 0, None)
+
+    async def states(self, org: OrgId = ACME) -> tuple[int, int, int]:
+        """(owed, delivered, dead)"""
+        backlog = await self.backlog(org)
+        return backlog.owed, backlog.delivered, backlog.dead
+
+    async def bind(self, org: OrgId, url: str = "file:/data", id: str = "arc_1") -> None:
+        await self.bindings.put_binding(SealedBinding(id, org, url, "d", "events", 1, b"", b""))
+
+    def another(self, owner: str = "b:2") -> Flusher:
+        """A second flusher on the same data."""
+        flusher = Flusher(replace(self.ports, owner=owner), self.limits)
+        self.others.append(flusher)
+        return flusher
+
+
+def opened(sealed: SealedBinding) -> Binding:
+    return Binding(
+        sealed.id, sealed.org_id, sealed.url, sealed.database, sealed.measurement, sealed.created, ""
+    )
+
+
+@contextlib.asynccontextmanager
+async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> AsyncIterator[Rig]:
+    """Two bound orgs, a flusher that holds the lease."""
+    with workshop(path / "m.db", clock) as shop:
+        store, metrics, merger = ShelfStore(), CountingMetrics(), ListMerger()
+        board, bindings = SqliteHealthBoard(shop.database), SqliteBindings(shop.database)
+        agents = SqliteAgents(shop.database)
+        ports = FlusherPorts(
+            clock=clock,
+            owner="a:1",
+            open_queue=lambda: JournalQueue(shop.database, clock=clock),
+            outbox=shop.outbox,
+            ledger=shop.ledger,
+            leases=shop.leases,
+            expiry=shop.expiry,
+            bindings=bindings,
+            unseal=opened,
+            store_for=lambda _: store,
+            agents=agents,
+            board=board,
+            metrics=metrics,
+            report=lambda: b"metrics 1\n",
+            random=lambda: 0.5,
+            pause=at_once,
+            merger=merger,
+        )
+        made = Rig(
+            shop,
+            clock,
+            store,
+            ports,
+            limits,
+            Flusher(ports, limits),
+            metrics,
+            merger,
+            board,
+            bindings,
+            agents,
+        )
+        for number, org in enumerate((ACME, OTHER)):
+            await made.bind(org, id=f"arc_{number}")
+        await made.flusher.open()
+        try:
+            yield made
+        finally:
+            for flusher in [made.flusher, *made.others]:
+                await flusher.close()

@@ -1,0 +1,151 @@
+"""The right to flush: one owner, who finds out when it is another."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.model.errors import DatabaseError, HeldByOther, LeaseLost
+from core.ports import Lease, Leases
+from flusher.lease import LeaseKeeper
+from tests.clock import ManualClock
+from tests.contract.journals import ACME
+from tests.flushing.rig import Rig, rig
+
+
+async def test_a_second_flusher_is_told_who_holds_the_lease(mill: Rig) -> None:
+    with pytest.raises(HeldByOther, match="a:1"):
+        await mill.another().open()
+
+
+async def test_a_lease_that_was_given_back_is_free(mill: Rig) -> None:
+    await mill.flusher.close()
+    second = mill.another()
+    await second.open()
+    assert second.lease.current.fence > 1
+
+
+async def test_a_heartbeat_keeps_the_lease(mill: Rig) -> None:
+    for _ in range(10):
+        mill.clock.advance(5)
+        await mill.flusher.lease.beat()
+    with pytest.raises(HeldByOther):
+        await mill.another().open()
+
+
+async def test_a_heartbeat_before_its_time_writes_nothing(mill: Rig) -> None:
+    counting = CountingLeases(mill.shop.leases)
+    keeper = LeaseKeeper(replace(mill.ports, leases=counting), 15)
+    await keeper.acquire()
+    mill.clock.advance(1)
+    await keeper.beat()
+    await keeper.confirm()
+    assert counting.renewals == 0
+    mill.clock.advance(7)
+    await keeper.confirm()
+    assert counting.renewals == 1
+
+
+async def test_a_paused_owner_finds_out_before_it_publishes(mill: Rig) -> None:
+    await mill.write("a", "b", "c", "d", "e")
+    mill.clock.advance(16)  # paused: no heartbeat, and the lease expires
+    await mill.another().open()
+    await mill.flusher.step()
+    await mill.ends()
+    assert mill.store.appends == []
+    with pytest.raises(LeaseLost):
+        await mill.flusher.step()
+
+
+async def test_a_suspended_host_is_noticed_by_the_wall_clock(mill: Rig) -> None:
+    """The monotonic clock stands still while a host sleeps."""
+    mill.clock.step_wall(3600)
+    await mill.another().open()
+    with pytest.raises(LeaseLost):
+        await mill.flusher.lease.confirm()
+
+
+async def test_an_owner_that_lost_the_lease_changes_nothing_in_the_journal(mill: Rig) -> None:
+    await mill.write("a", "b", "c", "d", "e")
+    await mill.turn()
+    mill.clock.advance(16)
+    await mill.another().open()
+    with pytest.raises(LeaseLost):
+        await mill.shop.outbox.settled(ACME, [1], mill.flusher.lease.current)
+
+
+async def test_losing_the_lease_in_the_middle_of_a_batch_leaves_it_owed(mill: Rig) -> None:
+    """The rows were sent, but the new owner does not know: it sends them again, and shows them once."""
+
+    async def usurp() -> None:
+        await mill.shop.database.write(lambda c: c.execute("UPDATE leases SET fence = fence + 1"))
+
+    mill.store.after_append = usurp
+    await mill.write("a", "b", "c", "d", "e")
+    await mill.turn()
+    with pytest.raises(LeaseLost):
+        await mill.flusher.step()
+    assert await mill.states() == (5, 0, 0)
+
+
+async def test_a_lost_lease_is_not_used_again(mill: Rig) -> None:
+    await mill.shop.database.write(lambda c: c.execute("UPDATE leases SET fence = 99"))
+    mill.clock.advance(6)
+    with pytest.raises(LeaseLost):
+        await mill.flusher.lease.beat()
+    with pytest.raises(LeaseLost):
+        _ = mill.flusher.lease.current
+    await mill.flusher.lease.release()
+    assert await mill.shop.leases.holder() == "a:1"
+
+
+async def test_a_keeper_that_cannot_renew_gives_up_when_the_lease_may_be_gone(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with rig(tmp_path, clock) as mill:
+
+        async def pause(seconds: float) -> None:
+            clock.advance(seconds)
+
+        broken = CountingLeases(mill.shop.leases, breaks=True)
+        keeper = LeaseKeeper(replace(mill.ports, leases=broken, pause=pause), 15)
+        await keeper.acquire()
+        with pytest.raises(LeaseLost):
+            await keeper.keep()
+        assert broken.renewals == 3
+
+
+async def test_standing_by_takes_over_when_the_lease_is_free(mill: Rig) -> None:
+    waited: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            await mill.flusher.close()
+
+    keeper = LeaseKeeper(replace(mill.ports, owner="b:2", pause=pause), 15)
+    await keeper.stand_by()
+    assert keeper.current.owner == "b:2"
+    assert waited == [5, 5, 5]
+
+
+class CountingLeases:
+    def __init__(self, leases: Leases, *, breaks: bool = False) -> None:
+        self._leases = leases
+        self._breaks = breaks
+        self.renewals = 0
+
+    async def acquire(self, owner: str, seconds: float) -> Lease | None:
+        return await self._leases.acquire("a:1", seconds)
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        self.renewals += 1
+        if self._breaks:
+            raise DatabaseError("locked")
+        await self._leases.renew(lease, seconds)
+
+    async def release(self, lease: Lease) -> None:
+        await self._leases.release(lease)
+
+    async def holder(self) -> str | None:
+        return await self._leases.holder()
