@@ -507,3 +507,17 @@ class HealthBoard(Protocol):
     async def read_report(self) -> tuple[bytes, Micros] | None:
         """The last text posted and when; None when there was none yet."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReport:
+    """What a look at the metadata database found, before anything in it is changed."""
+
+    damage: tuple[str, ...]
+    """The first things that an integrity check found wrong."""
+    missing: tuple[str, ...]
+    """Migrations not applied yet; the next start applies them."""
+    unknown: tuple[str, ...]
+    """Migrations of a newer Memtrace."""
+    newest: Micros | None
+    """The newest time that the journal knows of."""

@@ -1,0 +1,133 @@
+"""`memtrace dead …`: memories that no store would take, which wait for a person."""
+
+from typing import Annotated, Any
+
+import typer
+
+from core.model.errors import InvalidRequest, NotFound
+from core.model.memory import Memory, OrgId, metadata_of
+from core.model.timewindow import moment_of
+from core.ports import DeadLetter
+from handlers.cli.calls import AsJson, Yes, call_of
+from handlers.cli.output import clean, confirmed, record, records, say
+
+app = typer.Typer(help="Dead letters: memories that no store would take.", no_args_is_help=True)
+OrgOption = Annotated[str, typer.Option("--org", metavar="ORG_ID", help="Only this organization's.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[MEMORY_ID]...", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="All of them (of --org, if given).")]
+_COLUMNS = {
+    "id": "ID",
+    "org_id": "ORG",
+    "agent_id": "AGENT",
+    "event_type": "EVENT",
+    "died_at": "DIED",
+    "reason": "REASON",
+}
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    org: OrgOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, the newest first."""
+    letters = call_of(ctx).admin(lambda admin: admin.dead_letters.list_dead(_org(org), limit))
+    records([_summary(one) for one in letters], _COLUMNS, as_json_=as_json, empty="no dead letters")
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    memory_id: Annotated[str, typer.Argument(metavar="MEMORY_ID", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter with its content."""
+    letter = call_of(ctx).admin(lambda admin: admin.dead_letters.find_dead(memory_id))
+    if letter is None:
+        raise NotFound(f"no dead letter has the id {memory_id}", hint="`memtrace dead list` shows them")
+    whole = _whole(letter)
+    if as_json:
+        record(whole, as_json_=True)
+        return
+    content = whole.pop("content")
+    record(whole, as_json_=False)
+    say("\n" + clean(content, kept="\n\t"))
+
+
+@app.command("retry")
+def retry(
+    ctx: typer.Context, ids: Ids = None, all_: All = False, org: OrgOption = "", as_json: AsJson = False
+) -> None:
+    """Deliver them again, at once."""
+    chosen = _chosen(ids, all_)
+    count = call_of(ctx).admin(lambda admin: admin.dead_letters.retry_dead(_org(org), chosen))
+    _told("retried", count, as_json, "will be delivered again")
+
+
+@app.command("purge")
+def purge(
+    ctx: typer.Context,
+    ids: Ids = None,
+    all_: All = False,
+    org: OrgOption = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give them up for good; equal memories may then be written again."""
+    chosen = _chosen(ids, all_)
+    what = (
+        f"{len(chosen)} dead letters"
+        if chosen is not None
+        else f"all dead letters{f' of {org}' if org else ''}"
+    )
+    if not confirmed(f"Purge {what} for good?", yes=yes):
+        raise InvalidRequest("nothing was purged: not confirmed", hint="use --yes")
+    count = call_of(ctx).admin(lambda admin: admin.dead_letters.purge_dead(_org(org), chosen))
+    _told("purged", count, as_json, "are gone")
+
+
+def _told(word: str, count: int, as_json: bool, then: str) -> None:
+    if as_json:
+        record({word: count}, as_json_=True)
+    else:
+        say(f"{count} dead letters {then}")
+
+
+def _org(org: str) -> OrgId | None:
+    return OrgId(org) if org else None
+
+
+def _chosen(ids: list[str] | None, all_: bool) -> list[str] | None:
+    if bool(ids) == all_:
+        raise InvalidRequest("give ids of dead letters, or --all", hint="`memtrace dead list` shows them")
+    return ids or None
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    memory = letter.memory
+    return {
+        "id": memory.id,
+        "org_id": memory.org_id,
+        "agent_id": memory.agent_id,
+        "event_type": memory.event_type,
+        "died_at": moment_of(letter.died_at).isoformat(),
+        "reason": letter.reason,
+    }
+
+
+def _whole(letter: DeadLetter) -> dict[str, Any]:
+    memory: Memory = letter.memory
+    return {
+        **_summary(letter),
+        "time": moment_of(memory.time).isoformat(),
+        "session_id": memory.session_id,
+        "memory_type": memory.memory_type,
+        "tags": list(memory.tags),
+        "metadata": metadata_of(memory),
+        "dedup_key": memory.dedup_key,
+        "importance": memory.importance,
+        "parent_id": memory.parent_id,
+        "content": memory.content,
+    }

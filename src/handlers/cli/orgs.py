@@ -1,0 +1,133 @@
+"""`memtrace org …`: organizations, and where each one's memories live."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core.bindings import DEFAULT_MEASUREMENT, ShownBinding
+from core.model.errors import InvalidRequest
+from core.model.memory import OrgId
+from core.model.tenant import Org
+from handlers.cli.calls import AsJson, Yes, call_of, secret
+from handlers.cli.output import confirmed, record, records, say
+
+if TYPE_CHECKING:
+    from core.bootstrap.admin import Admin
+
+app = typer.Typer(help="Organizations and their bindings.", no_args_is_help=True)
+OrgArgument = Annotated[str, typer.Argument(metavar="ORG_ID", show_default=False)]
+
+
+@app.command("create")
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(show_default=False, help="For people; need not be unique.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make an organization."""
+    org = call_of(ctx).admin(lambda admin: admin.tenants.create_org(name))
+    record(_shown(org), as_json_=as_json)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List all organizations."""
+    orgs = call_of(ctx).admin(lambda admin: admin.tenants.list_orgs())
+    columns = {"id": "ID", "name": "NAME", "created_at": "CREATED"}
+    records(
+        [_shown(org) for org in orgs],
+        columns,
+        as_json_=as_json,
+        empty="no organizations; `memtrace org create NAME` makes one",
+    )
+
+
+@app.command("delete")
+def delete(ctx: typer.Context, org_id: OrgArgument, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete an organization.
+
+    With its binding, keys, agents, sessions and what waits in the journal. The memories in its
+    store stay there.
+    """
+    call = call_of(ctx)
+    waiting = 0 if yes else call.admin(lambda admin: _waiting(admin, OrgId(org_id)))
+    lost = f" and {waiting} memories that are not in its store yet" if waiting else ""
+    if not confirmed(f"Delete {org_id} with its binding, keys, agents, sessions{lost}?", yes=yes):
+        raise InvalidRequest(f"{org_id} was not deleted: not confirmed", hint="use --yes")
+    call.admin(lambda admin: admin.tenants.delete_org(OrgId(org_id)))
+    record({"id": org_id, "deleted": True}, as_json_=as_json)
+
+
+async def _waiting(admin: "Admin", org_id: OrgId) -> int:
+    return sum(b.owed + b.delivered + b.dead for b in await admin.ledger.backlogs() if b.org_id == org_id)
+
+
+@app.command("add-arc")
+def add_arc(
+    ctx: typer.Context,
+    org_id: OrgArgument,
+    url: Annotated[
+        str, typer.Option(help="https://… of an Arc, or file:/absolute/folder.", show_default=False)
+    ],
+    database: Annotated[str, typer.Option(show_default=False)] = "memory",
+    api_key: Annotated[
+        str, typer.Option(help="The Arc's API key; `-` reads it from standard input. Not for file:.")
+    ] = "",
+    measurement: Annotated[str, typer.Option()] = DEFAULT_MEASUREMENT,
+    as_json: AsJson = False,
+) -> None:
+    """Bind an organization to its store.
+
+    A binding that is there is replaced; what is owed goes to the new one.
+    """
+    arc_key = secret(api_key, "--api-key")
+    shown = call_of(ctx).admin(
+        lambda admin: admin.tenants.bind(
+            OrgId(org_id), url=url, arc_key=arc_key, database=database, measurement=measurement
+        )
+    )
+    record(_bound(shown), as_json_=as_json)
+
+
+@app.command("show-arc")
+def show_arc(ctx: typer.Context, org_id: OrgArgument, as_json: AsJson = False) -> None:
+    """Show an organization's binding.
+
+    The Arc's key is masked.
+    """
+    shown = call_of(ctx).admin(lambda admin: admin.tenants.show_binding(OrgId(org_id)))
+    record(_bound(shown), as_json_=as_json)
+
+
+@app.command("remove-arc")
+def remove_arc(
+    ctx: typer.Context,
+    org_id: OrgArgument,
+    force: Annotated[bool, typer.Option("--force", help="Even though memories wait for it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Unbind an organization.
+
+    Its reads and writes answer 503 until it is bound again.
+    """
+    call_of(ctx).admin(lambda admin: admin.tenants.unbind(OrgId(org_id), force=force))
+    if as_json:
+        record({"org_id": org_id, "removed": True}, as_json_=True)
+    else:
+        say(f"{org_id} has no arc instance any more")
+
+
+def _shown(org: Org) -> dict[str, Any]:
+    return {"id": org.id, "name": org.name, "created_at": org.created_at.isoformat()}
+
+
+def _bound(binding: ShownBinding) -> dict[str, Any]:
+    return {
+        "id": binding.id,
+        "org_id": binding.org_id,
+        "url": binding.url,
+        "database": binding.database,
+        "measurement": binding.measurement,
+        "api_key": binding.masked_key,
+        "created_at": binding.created_at.isoformat(),
+    }

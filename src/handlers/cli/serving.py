@@ -1,0 +1,107 @@
+"""`memtrace serve` and `memtrace dev`: start a server, and tell the person who started it what to do."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from handlers.cli.calls import Call, call_of, logged
+from handlers.cli.output import say
+
+if TYPE_CHECKING:
+    from core.bootstrap.server import Services
+    from core.settings import Settings
+    from handlers.server import Launch
+
+_MODULE: Final = "memtrace_server"
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Instead of server.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of server.port; 0 takes a free one.")] = None,
+    insecure_no_auth: Annotated[
+        bool, typer.Option("--insecure-no-auth", help="Without authentication, yet beyond this machine.")
+    ] = False,
+) -> None:
+    """Serve the API. The production form: it makes no master key."""
+    from handlers.server import Launch
+
+    call: Call = call_of(ctx)
+    given = {"server.host": host, "server.port": port}
+    settings = call.settings(flags={key: value for key, value in given.items() if value is not None})
+    launch = Launch(
+        prepare=_first_start,
+        say=_say_all,
+        flusher=flusher_command(call),
+        environ=dict(os.environ),
+        exposed=insecure_no_auth,
+    )
+    run_server(settings, launch)
+
+
+def dev(
+    ctx: typer.Context,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 9100,
+    data: Annotated[Path, typer.Option(help="The folder that everything lives in.")] = Path("data"),
+) -> None:
+    """Serve without any configuration.
+
+    Makes and keeps all it needs in one folder. Configuration files are not read, unless --config
+    names one; MEMTRACE_* variables are.
+    """
+    from handlers.cli.devfolder import DevFolder
+    from handlers.server import Launch
+
+    call = call_of(ctx)
+    folder = DevFolder(data)
+    folder.make()
+    environ = folder.environ(os.environ, ignore_files=call.config is None)
+    settings = call.settings(environ=environ, flags={"server.host": host, "server.port": port})
+    launch = Launch(prepare=folder.prepare, say=_say_all, flusher=flusher_command(call), environ=environ)
+    run_server(settings, launch)
+
+
+def run_server(settings: "Settings", launch: "Launch") -> None:
+    from handlers.server import serve as serving
+
+    logged(settings, "server")
+    on_uvloop(serving(settings, launch))
+
+
+def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def flusher_command(call: Call) -> list[str]:
+    """How the server starts its flusher: this very program, on the same configuration."""
+    config = ["--config", str(call.config.absolute())] if call.config else []
+    return [sys.executable, "-m", _MODULE, *config, "flusher", "--child"]
+
+
+async def _first_start(services: "Services", url: str) -> str:
+    """Where there is no organization yet: makes `org_default`, whose admin key is shown this once."""
+    if not services.settings.auth.enabled:
+        await services.tenants.ensure_default_org()
+        return f"Memtrace serves {url} without authentication, as org_default."
+    made = await services.tenants.bootstrap_default()
+    if made is None:
+        return ""
+    return (
+        f"First start: made the organization org_default and its admin key, shown this once:\n\n"
+        f"  {made.plain}\n\n"
+        f"It has no store yet: `memtrace org add-arc org_default --url file:/absolute/folder` binds one.\n"
+    )
+
+
+def _say_all(words: str) -> None:
+    if words:
+        say(words)
