@@ -7,7 +7,7 @@ and its stored hash; a key that nobody made never reaches it.
 import asyncio
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from core.apikeys import LONGEST, PREFIX, lookup_prefix
@@ -83,7 +83,7 @@ class Callers:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     principal: Principal
-    hash: str
+    hash: str = field(repr=False)
     """The stored hash that bcrypt found to be this key's."""
     read_at: float
     expires: Micros | None
@@ -139,6 +139,11 @@ class Authenticator:
             self._metrics.count("memtrace_key_checks_total", label="refused")
             raise Unauthenticated("invalid API key")
         return principal
+
+    @property
+    def remembered(self) -> int:
+        """How many keys memory holds."""
+        return len(self._entries)
 
     def close(self) -> None:
         self._hasher.close()
