@@ -1,24 +1,24 @@
-"""The `memtrace` command as installed: finds the packages `core`, `handlers` and `flusher`, then starts.
+"""The command `memtrace`: finds the service's packages, and hands over to the command line.
 
-In the wheel they lie in this very folder, in a checkout beside it. Names as plain as theirs must
-not litter site-packages, so the folder goes onto the path before anything of ours is imported.
+Installed, `core`, `handlers` and the others live beside this file, where such general names
+cannot clash with anybody else's; in a checkout they are its folder's neighbours. Either way
+their folder goes first on the path, before anything of ours is imported.
 """
 
 import sys
 from pathlib import Path
 
 
-def add_to_path() -> None:
-    """Puts the folder that holds our packages first on the path."""
+def find_packages() -> Path:
+    """Puts the folder of the service's packages first on the path; which one it is."""
     here = Path(__file__).resolve().parent
-    home = next(folder for folder in (here, here.parent) if (folder / "handlers" / "cli").is_dir())
-    if str(home) not in sys.path:
-        sys.path.insert(0, str(home))
+    home = here if (here / "core").is_dir() else here.parent
+    sys.path.insert(0, str(home))
+    return home
 
 
 def main() -> None:
-    """The entry point of the command."""
-    add_to_path()
+    find_packages()
     from handlers.cli.main import main as run
 
     run()

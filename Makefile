@@ -1,0 +1,34 @@
+# `make run` starts Memtrace, `make test` checks everything. `make help` lists the rest.
+# PYTHON= chooses the Python (3.11 or newer) that .venv is made with.
+
+export PYTHON
+PORT ?=
+DATA ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+install: ## make .venv with what running needs
+	@scripts/install runtime
+
+run: install ## start a server that needs no configuration (PORT=9100 DATA=./data)
+	@exec .venv/bin/memtrace dev $(if $(PORT),--port "$(PORT)") $(if $(DATA),--data "$(DATA)")
+
+test: ## all checks, then all tests
+	@scripts/install dev
+	@scripts/check
+	@scripts/test
+
+check: ## format, lint and types alone
+	@scripts/install dev
+	@scripts/check
+
+lock: ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@scripts/install dev
+	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove what the other commands made, but no data
+	@rm -rf .venv .sdk-venv dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
