@@ -1,0 +1,175 @@
+"""The statements that ask a store for memories, as text: the same for DuckDB here and for Arc.
+
+Arc finds the hours to read in the text of the first WHERE, so the two half-open time bounds
+come first in it, as literals, and nothing before it says WHERE. `source` is what follows FROM.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.adapters.events.literal import literal, literal_within
+from core.model.memory import ERROR_EVENT, MemoryFilter, Micros, Order, OrgId, Position, Span
+from core.model.timewindow import LATEST, moment_of
+
+ROOM: Final = 9_500
+"""Bytes of a statement for Arc, which refuses 10,000."""
+
+_DERIVED_KEY: Final = (
+    "CASE WHEN coalesce(dedup_key, '') != '' THEN dedup_key ELSE left(sha256("
+    "encode(coalesce(agent_id, '') || '|' || coalesce(event_type, '') || '|')"
+    " || encode(coalesce(content, ''))[1:200]), 32) END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL, and whether it asks for everything the filter says.
+
+    Where it does not (`is_exact` is False) there was no room: it finds too much, and the caller
+    applies `MemoryFilter.matches` itself.
+    """
+
+    text: str
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which rows of which source: what all statements have in common.
+
+    `room` is the number of bytes a whole statement may take, None where there is no limit.
+    `keyed` is False where rows without a dedup key were seen: their identity is then computed
+    from their content as `default_dedup_key` does, at the price of reading it.
+    """
+
+    source: str
+    org_id: OrgId
+    filter: MemoryFilter
+    span: Span
+    after: Position | None = None
+    room: int | None = None
+    keyed: bool = True
+
+    @property
+    def key(self) -> str:
+        return "dedup_key" if self.keyed else _DERIVED_KEY
+
+
+def moment(time: Micros) -> str:
+    """A time as a literal in the form that Arc's pruner recognises; clamped to 1970 … 9999."""
+    return moment_of(min(max(time, 0), LATEST)).strftime("'%Y-%m-%dT%H:%M:%S.%fZ'")
+
+
+def search(matching: Matching, order: Order, limit: int) -> Statement:
+    """The first rows in (time, dedup key) order: columns in `schema.ROW` order."""
+    direction = order.upper()
+    head = (
+        f"SELECT epoch_us(time) AS t, org_id, agent_id, session_id, memory_type, event_type, content,"
+        f" metadata_json, tags_csv, {matching.key} AS k, TRY_CAST(importance AS DOUBLE) AS i, parent_id"
+    )
+    return _statement(head, matching, f" ORDER BY time {direction}, k {direction} LIMIT {limit:d}")
+
+
+def times(matching: Matching, order: Order, limit: int) -> Statement:
+    """Only the times of what `search` would find: narrow, for deciding where to read on."""
+    return _statement(
+        "SELECT epoch_us(time) AS t", matching, f" ORDER BY time {order.upper()} LIMIT {limit:d}"
+    )
+
+
+def identities(matching: Matching) -> Statement:
+    """(time, dedup key, memory type, event type), each once, in no order."""
+    return _statement(_identity(matching, distinct=True), matching, "")
+
+
+def tally(matching: Matching, recent_since: Micros, *, distinct: bool = True) -> Statement:
+    """Per memory type: type, count, recent, recent errors, newest time, rows without a key.
+
+    `distinct` may be False where no memory is stored twice in the source.
+    """
+    recent = f"t >= {recent_since:d}"
+    # CASE and not FILTER (WHERE …): the first WHERE of the text must be the one with the times.
+    head = (
+        "SELECT memory_type, count(*) AS n,"
+        f" count(CASE WHEN {recent} THEN 1 END) AS recent,"
+        f" count(CASE WHEN {recent} AND event_type = '{ERROR_EVENT}' THEN 1 END) AS errors,"
+        " max(t) AS newest, count(CASE WHEN coalesce(k, '') = '' THEN 1 END) AS keyless"
+        f" FROM ({_identity(matching, distinct=distinct)}"
+    )
+    return _statement(head, matching, ") AS found GROUP BY memory_type")
+
+
+def _identity(matching: Matching, *, distinct: bool) -> str:
+    word = "SELECT DISTINCT" if distinct else "SELECT"
+    return f"{word} epoch_us(time) AS t, {matching.key} AS k, memory_type, event_type"
+
+
+def _statement(head: str, matching: Matching, tail: str) -> Statement:
+    start = f"{head} FROM {matching.source} WHERE {' AND '.join(_bounds(matching))}"
+    clauses = list(_clauses(matching.filter))
+    if matching.room is None:
+        return Statement(" AND ".join([start, *clauses, *_content(matching.filter)]) + tail)
+    room = matching.room - len(start.encode()) - len(tail.encode())
+    is_exact = True
+    for clause in clauses:
+        cost = len(clause.encode()) + len(" AND ")
+        if cost <= room:
+            start, room = f"{start} AND {clause}", room - cost
+        else:
+            is_exact = False
+    content, is_whole = _content_within(matching.filter, room)
+    return Statement(start + content + tail, is_exact and is_whole)
+
+
+def _bounds(matching: Matching) -> Iterator[str]:
+    since, until, after = matching.span.since, matching.span.until, matching.after
+    if after is not None and after.order == "desc":
+        until = min(until, after.time + 1)
+    elif after is not None:
+        since = max(since, after.time)
+    yield f"time >= {moment(since)}"
+    yield f"time < {moment(until)}"
+    yield f"org_id = {literal(matching.org_id)}"
+    if after is not None:
+        beyond = "<" if after.order == "desc" else ">"
+        key = f"{matching.key} {beyond} {literal(after.dedup_key)}"
+        # A row without a key is let through here, found out by the caller and asked for again.
+        unkeyed = " OR coalesce(dedup_key, '') = ''" if matching.keyed else ""
+        yield f"(epoch_us(time) != {after.time:d} OR {key}{unkeyed})"
+
+
+def _clauses(filter: MemoryFilter) -> Iterator[str]:
+    if filter.session_id:
+        yield f"session_id = {literal(filter.session_id)}"
+    for column, values in (
+        ("agent_id", filter.agent_ids),
+        ("memory_type", filter.memory_types),
+        ("event_type", filter.event_types),
+    ):
+        if values:
+            yield _one_of(column, values)
+    # Absent importance counts as 0.0, so a bound of zero or less asks nothing.
+    if filter.min_importance is not None and filter.min_importance > 0:
+        yield f"TRY_CAST(importance AS DOUBLE) >= {filter.min_importance!r}"
+    for tag in filter.tags:
+        yield f"contains(',' || tags_csv || ',', {literal(f',{tag},')})"
+
+
+def _one_of(column: str, values: Sequence[str]) -> str:
+    if len(values) == 1:
+        return f"{column} = {literal(values[0])}"
+    return f"{column} IN ({', '.join(literal(value) for value in values)})"
+
+
+def _content(filter: MemoryFilter) -> Iterator[str]:
+    if filter.content_contains:
+        yield f"contains(content, {literal(filter.content_contains)})"
+
+
+def _content_within(filter: MemoryFilter, room: int) -> tuple[str, bool]:
+    if not filter.content_contains:
+        return "", True
+    shell = len(" AND contains(content, )")
+    text, is_whole = literal_within(filter.content_contains, room - shell)
+    return ("", False) if text == "''" else (f" AND contains(content, {text})", is_whole)
