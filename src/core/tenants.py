@@ -1,7 +1,7 @@
 """What operators do: organizations, their bindings and their API keys, and the first start."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from core.apikeys import NewKey, lookup_prefix, new_key
 from core.bindings import (
@@ -19,13 +19,19 @@ from core.model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
 from core.model.memory import OrgId
 from core.model.tenant import DEFAULT_ORG, PERMISSIONS, ApiKey, Org, Permission, SealedBinding
 from core.model.timewindow import moment_of
-from core.ports import BindingStore, Clock, KeyStore, Ledger, OrgStore
+from core.ports import Backlog, BindingStore, Clock, KeyStore, OrgStore
 from core.telemetry import info
 from core.vault import Vault
 
 ADMIN_KEY: Final = "admin"
 LEGACY_BINDING: Final = "arc_default"
 _LONGEST_NAME: Final = 200
+
+
+class Backlogs(Protocol):
+    """What the journal holds per org; the ledger knows."""
+
+    async def backlogs(self) -> list[Backlog]: ...
 
 
 class Tenants:
@@ -37,7 +43,7 @@ class Tenants:
         orgs: OrgStore,
         keys: KeyStore,
         bindings: BindingStore,
-        ledger: Ledger,
+        ledger: Backlogs,
         vault: Vault,
         hasher: Hasher,
         clock: Clock,
