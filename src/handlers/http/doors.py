@@ -1,0 +1,53 @@
+"""What the handlers work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.agents import Agents
+from core.auth import Gate
+from core.health import Health
+from core.ingest import Ingest
+from core.ports import Clock, HealthBoard, Ledger
+from core.recall import Recall
+from core.sessions import Sessions
+from core.storyteller import Storyteller
+from core.telemetry import Metrics
+from handlers.http.repeats import Repeats
+
+
+class MetricsExporter(Metrics, Protocol):
+    """Numbers that can be shown."""
+
+    def render(self) -> bytes:
+        """All of them in Prometheus' text form."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What the API says of itself; made when first asked for."""
+
+    openapi: Callable[[], bytes]
+    page: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """One for all requests."""
+
+    clock: Clock
+    metrics: MetricsExporter
+    gate: Gate
+    ingest: Ingest
+    recall: Recall
+    storyteller: Storyteller
+    agents: Agents
+    sessions: Sessions
+    repeats: Repeats
+    health: Health
+    ledger: Ledger
+    board: HealthBoard
+    documents: Documents
+    shows_details: bool
+    """Whether probes, which need no key, tell of single orgs."""

@@ -1,0 +1,24 @@
+"""What becomes known of a request on its way through the layers, for its log line and its counters."""
+
+import msgspec
+
+from core.model.tenant import Principal
+from handlers.http.ask import NOBODY
+from handlers.http.endpoint import Endpoint
+
+
+class Visit(msgspec.Struct, gc=False):
+    """Filled in as far as the request came."""
+
+    request_id: bytes
+    endpoint: Endpoint | None = None
+    principal: Principal = NOBODY
+
+    def about(self) -> dict[str, object]:
+        """Fields for a log line: never the path itself, which may name anything."""
+        about: dict[str, object] = {"request_id": self.request_id.decode()}
+        if self.endpoint is not None:
+            about["route"] = f"{self.endpoint.method} {self.endpoint.path}"
+        if self.principal is not NOBODY:
+            about["org_id"] = self.principal.org_id
+        return about
