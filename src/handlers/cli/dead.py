@@ -6,7 +6,7 @@ import typer
 
 from core.model.errors import InvalidRequest, NotFound
 from core.model.memory import Memory, OrgId, metadata_of
-from core.model.timewindow import moment_of
+from core.model.timewindow import rfc3339
 from core.ports import DeadLetter
 from handlers.cli.calls import AsJson, Yes, call_of
 from handlers.cli.output import clean, confirmed, record, records, say
@@ -112,7 +112,7 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
         "org_id": memory.org_id,
         "agent_id": memory.agent_id,
         "event_type": memory.event_type,
-        "died_at": moment_of(letter.died_at).isoformat(),
+        "died_at": rfc3339(letter.died_at),
         "reason": letter.reason,
     }
 
@@ -121,7 +121,7 @@ def _whole(letter: DeadLetter) -> dict[str, Any]:
     memory: Memory = letter.memory
     return {
         **_summary(letter),
-        "time": moment_of(memory.time).isoformat(),
+        "time": rfc3339(memory.time),
         "session_id": memory.session_id,
         "memory_type": memory.memory_type,
         "tags": list(memory.tags),

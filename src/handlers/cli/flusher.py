@@ -2,14 +2,11 @@
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from handlers.cli.calls import call_of, logged
-
-if TYPE_CHECKING:
-    from core.settings import Settings
 
 _NICE: Final = 5
 """Readers and writers come first when processors are short; a batch may take a little longer."""
@@ -30,18 +27,6 @@ def flusher(
     logged(settings, "flusher")
     if child:
         os.nice(_NICE)
-    asyncio.run(_flush(settings, wait=wait or child, child=child))
+    from flusher.__main__ import run_flusher
 
-
-async def _flush(settings: "Settings", *, wait: bool, child: bool) -> None:
-    from core.bootstrap.flusher import open_flusher
-    from flusher.process import drain_seconds_of, limits_of, serve
-
-    async with open_flusher(settings) as ports:
-        await serve(
-            ports,
-            limits_of(settings),
-            drain_seconds=drain_seconds_of(settings),
-            wait=wait,
-            is_child=child,
-        )
+    asyncio.run(run_flusher(settings, wait=wait, child=child))

@@ -8,7 +8,7 @@ import typer
 from core.model.memory import OrgId
 from core.model.tenant import ApiKey
 from handlers.cli.calls import AsJson, call_of
-from handlers.cli.output import record, records, say
+from handlers.cli.output import moment, record, records, say
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 OrgOption = Annotated[str, typer.Option("--org", metavar="ORG_ID", show_default=False)]
@@ -78,8 +78,8 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "org_id": key.org_id,
         "permissions": sorted(key.permissions),
         "state": _state(key),
-        "created_at": key.created_at.isoformat(),
-        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "created_at": moment(key.created_at),
+        "expires_at": moment(key.expires_at) if key.expires_at else None,
     }
 
 

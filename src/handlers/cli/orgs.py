@@ -9,7 +9,7 @@ from core.model.errors import InvalidRequest
 from core.model.memory import OrgId
 from core.model.tenant import Org
 from handlers.cli.calls import AsJson, Yes, call_of, secret
-from handlers.cli.output import confirmed, record, records, say
+from handlers.cli.output import confirmed, moment, record, records, say
 
 if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
@@ -118,7 +118,7 @@ def remove_arc(
 
 
 def _shown(org: Org) -> dict[str, Any]:
-    return {"id": org.id, "name": org.name, "created_at": org.created_at.isoformat()}
+    return {"id": org.id, "name": org.name, "created_at": moment(org.created_at)}
 
 
 def _bound(binding: ShownBinding) -> dict[str, Any]:
@@ -129,5 +129,5 @@ def _bound(binding: ShownBinding) -> dict[str, Any]:
         "database": binding.database,
         "measurement": binding.measurement,
         "api_key": binding.masked_key,
-        "created_at": binding.created_at.isoformat(),
+        "created_at": moment(binding.created_at),
     }

@@ -7,11 +7,12 @@ so that nobody's memory can drive somebody's terminal.
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from datetime import datetime
+from typing import Any
+
+from core.model.timewindow import micros_of, rfc3339
 
 Record = Mapping[str, Any]
-T = TypeVar("T")
-_KEPT: Final = "\n\t"
 
 
 def clean(text: str, *, kept: str = "") -> str:
@@ -59,6 +60,11 @@ def record(row: Record, *, as_json_: bool, title: str = "") -> None:
     width = max((len(key) for key in row), default=0)
     for key, value in row.items():
         print(f"{key.replace('_', ' '):<{width}}  {cell(value)}")
+
+
+def moment(time: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return rfc3339(micros_of(time) // 1_000_000 * 1_000_000)
 
 
 def cell(value: object) -> str:
