@@ -2,111 +2,23 @@
 
 import asyncio
 import dataclasses
-import hashlib
-import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.apikeys import lookup_prefix, new_key
-from core.auth import Authenticator, Callers, Gate, OpenGate
+from core.auth import Authenticator, Callers
 from core.hashing import Hasher
-from core.model.errors import Overloaded, ShuttingDown, Unauthenticated, Unavailable
-from core.model.memory import OrgId
-from core.model.tenant import DEFAULT_ORG, ApiKey, Org, SealedBinding
+from core.model.errors import Unauthenticated, Unavailable
 from core.model.timewindow import moment_of
-from core.ports import KeyStore
-from core.vault import Vault
 from tests.clock import ManualClock
 from tests.contract.metadata import ACME, OTHER, START, Metadata, sqlite
+from tests.unit.auth_door import VAULT, Door, door_to
 from tests.unit.fakes import FakeMetrics
 
-VAULT = Vault(bytes(32))
 UNKNOWN = "mtk_" + "A" * 44
-
-
-class CountingBcrypt:
-    """A quick stand-in for the slow function, which counts, and can be held."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.started = threading.Event()
-        self.go = threading.Event()
-        self.go.set()
-
-    def hash(self, key: bytes, cost: int) -> bytes:
-        return hashlib.sha256(key).hexdigest().encode()
-
-    def matches(self, key: bytes, hash: bytes) -> bool:
-        self.calls += 1
-        self.started.set()
-        self.go.wait(10)
-        return self.hash(key, 0) == hash
-
-
-class WatchedKeys:
-    """The key store, counting look-ups."""
-
-    def __init__(self, keys: KeyStore) -> None:
-        self._keys = keys
-        self.lookups = 0
-        self.error: Exception | None = None
-
-    async def find_keys(self, prefix: str) -> list[ApiKey]:
-        self.lookups += 1
-        if self.error:
-            raise self.error
-        return await self._keys.find_keys(prefix)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._keys, name)
-
-
-@dataclass
-class Door:
-    """An authenticator and all that stands behind it."""
-
-    metadata: Metadata
-    keys: WatchedKeys
-    bcrypt: CountingBcrypt
-    clock: ManualClock
-    metrics: FakeMetrics
-    gate: Authenticator
-
-    async def new_key(
-        self, org_id: OrgId = ACME, name: str = "ci", expires_at: datetime | None = None
-    ) -> tuple[str, ApiKey]:
-        plain = new_key()
-        hashed = self.bcrypt.hash(plain.encode(), 0).decode()
-        key = await self.metadata.keys.create_key(
-            org_id, name, lookup_prefix(plain), hashed, frozenset({"read"}), expires_at, START
-        )
-        return plain, key
-
-    async def bind(
-        self, url: str = "https://arc.example", arc_key: str = "arc-key", id: str = "arc_1"
-    ) -> None:
-        cipher, nonce = VAULT.seal(ACME, arc_key)
-        await self.metadata.bindings.put_binding(
-            SealedBinding(id, ACME, url, "db", "events", 1_780_000_000_000_000, cipher, nonce)
-        )
-
-
-def door_to(metadata: Metadata, clock: ManualClock, max_entries: int = 100, max_waiting: int = 10) -> Door:
-    bcrypt, metrics, keys = CountingBcrypt(), FakeMetrics(), WatchedKeys(metadata.keys)
-    gate = Authenticator(
-        keys=keys,  # type: ignore[arg-type]
-        callers=Callers(orgs=metadata.orgs, bindings=metadata.bindings, vault=VAULT),
-        hasher=Hasher(cost=4, threads=1, max_waiting=max_waiting, bcrypt=bcrypt),
-        clock=clock,
-        metrics=metrics,
-        max_entries=max_entries,
-    )
-    return Door(metadata, keys, bcrypt, clock, metrics, gate)
 
 
 @pytest.fixture
@@ -298,38 +210,6 @@ async def test_a_binding_that_opens_again_is_used_again(door: Door) -> None:
         door.clock.advance(10)
 
 
-async def test_many_first_checks_of_a_key_share_one_bcrypt(door: Door) -> None:
-    plain, _ = await door.new_key()
-    callers = await asyncio.gather(*(door.gate.authenticate(plain) for _ in range(50)))
-    assert len({id(caller) for caller in callers}) == 1
-    assert (door.keys.lookups, door.bcrypt.calls) == (1, 1)
-
-
-async def test_a_caller_that_goes_away_takes_nothing_from_the_others(door: Door) -> None:
-    plain, _ = await door.new_key()
-    door.bcrypt.go.clear()
-    first, second = (asyncio.create_task(door.gate.authenticate(plain)) for _ in range(2))
-    await asyncio.to_thread(door.bcrypt.started.wait, 10)
-    first.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    door.bcrypt.go.set()
-    assert (await second).key_name == "ci"
-    assert door.bcrypt.calls == 1
-
-
-async def test_when_everybody_has_gone_the_check_still_ends_quietly(door: Door) -> None:
-    plain, _ = await door.new_key()
-    door.keys.error = Unavailable("the database is busy")
-    only = asyncio.create_task(door.gate.authenticate(plain))
-    await asyncio.sleep(0)
-    only.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await only
-    door.keys.error = None
-    assert (await door.gate.authenticate(plain)).key_name == "ci"
-
-
 async def test_a_failing_database_is_an_error_and_spoils_nothing(door: Door) -> None:
     plain, _ = await door.new_key()
     await door.gate.authenticate(plain)
@@ -355,33 +235,6 @@ async def test_a_changed_hash_is_verified_again(door: Door) -> None:
     assert door.bcrypt.calls == 2
 
 
-async def test_memory_is_bounded_and_the_longest_unchecked_go_first(
-    files: Metadata, clock: ManualClock
-) -> None:
-    door = door_to(await files.with_orgs(), clock, max_entries=2)
-    first, second, third = [(await door.new_key(name=f"k{n}"))[0] for n in range(3)]
-    for plain in (first, second):
-        await door.gate.authenticate(plain)
-    clock.advance(10)
-    for plain in (first, third):
-        await door.gate.authenticate(plain)
-    assert [door.gate.peek(plain) is not None for plain in (first, second, third)] == [True, False, True]
-    assert door.gate.remembered == 2
-    door.gate.close()
-
-
-async def test_too_many_new_keys_at_once_are_told_to_come_back(files: Metadata, clock: ManualClock) -> None:
-    door = door_to(await files.with_orgs(), clock, max_waiting=1)
-    keys = [(await door.new_key(name=f"k{n}"))[0] for n in range(4)]
-    door.bcrypt.go.clear()
-    checks = [asyncio.create_task(door.gate.authenticate(plain)) for plain in keys]
-    _, _ = await asyncio.wait(checks, return_when=asyncio.FIRST_EXCEPTION)
-    door.bcrypt.go.set()
-    outcomes = await asyncio.gather(*checks, return_exceptions=True)
-    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 2
-    door.gate.close()
-
-
 async def test_checks_are_counted_by_outcome(door: Door) -> None:
     plain, _ = await door.new_key()
     await door.gate.authenticate(plain)
@@ -403,41 +256,3 @@ async def test_nothing_that_is_remembered_shows_a_key(door: Door) -> None:
         assert plain not in shown
         assert "arc-key" not in shown
         assert key.hash not in shown
-
-
-async def test_a_closed_gate_verifies_no_new_key(door: Door) -> None:
-    plain, _ = await door.new_key()
-    door.gate.close()
-    door.gate.close()
-    with pytest.raises(ShuttingDown):
-        await door.gate.authenticate(plain)
-
-
-@pytest.fixture
-async def open_gate(files: Metadata, clock: ManualClock) -> Gate:
-    await files.orgs.create_org(Org(DEFAULT_ORG, "Default", START))
-    return OpenGate(callers=Callers(orgs=files.orgs, bindings=files.bindings, vault=VAULT), clock=clock)
-
-
-@pytest.mark.parametrize("presented", [None, "mtk_whatever"])
-async def test_an_open_gate_takes_everybody_for_the_default_org(
-    open_gate: Gate, presented: str | None
-) -> None:
-    assert open_gate.peek(presented) is None
-    caller = await open_gate.authenticate(presented)
-    assert caller.org_id == DEFAULT_ORG
-    assert caller.permissions == {"read", "write", "admin"}
-    assert open_gate.peek(presented) is caller
-    assert await open_gate.authenticate(presented) is caller
-    open_gate.close()
-
-
-async def test_an_open_gate_sees_changes_within_ten_seconds(
-    open_gate: Gate, files: Metadata, clock: ManualClock
-) -> None:
-    await open_gate.authenticate(None)
-    await files.orgs.delete_org(DEFAULT_ORG)
-    clock.advance(10)
-    assert open_gate.peek(None) is None
-    with pytest.raises(Unavailable, match="org_default is gone"):
-        await open_gate.authenticate(None)

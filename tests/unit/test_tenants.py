@@ -1,69 +1,22 @@
-"""What operators do, and the first start."""
+"""What operators do."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from core.apikeys import NewKey, lookup_prefix
-from core.hashing import Hasher
+from core.apikeys import lookup_prefix
 from core.ids import new_id
 from core.model.errors import AlreadyExists, Conflict, InvalidRequest, MasterKeyError, NotFound
 from core.model.memory import OrgId
-from core.model.tenant import DEFAULT_ORG, Org, Permission
 from core.model.timewindow import moment_of
-from core.ports import Backlog
-from core.tenants import Tenants
 from core.vault import Vault
 from tests.clock import ManualClock
-from tests.contract.metadata import ACME, OTHER, START, Metadata, sqlite
+from tests.contract.metadata import ACME, OTHER, Metadata, sqlite
+from tests.unit.office import ALL, ARC_KEY, Office, office_in
 
 NOBODY = OrgId("org_nobody")
-ARC_KEY = "arc-key-0123456789"
-ALL: frozenset[Permission] = frozenset({"read", "write", "admin"})
-
-
-class FixedLedger:
-    """A ledger whose numbers a test writes down."""
-
-    def __init__(self) -> None:
-        self.owed: dict[OrgId, tuple[int, int, int]] = {}
-
-    async def backlogs(self) -> list[Backlog]:
-        return [Backlog(org, o, d, dead, 0, 0, None) for org, (o, d, dead) in self.owed.items()]
-
-
-@dataclass
-class Office:
-    """The tenants service and what it works on."""
-
-    metadata: Metadata
-    ledger: FixedLedger
-    clock: ManualClock
-    hasher: Hasher
-    tenants: Tenants
-
-    async def bound(self, org_id: OrgId = ACME, url: str = "https://arc.example") -> None:
-        await self.tenants.bind(org_id, url=url, arc_key=ARC_KEY, database="acme")
-
-    async def key(self, name: str = "ci", org_id: OrgId = ACME) -> NewKey:
-        return await self.tenants.create_key(org_id, name=name, permissions=frozenset({"read"}))
-
-
-def office_in(metadata: Metadata, clock: ManualClock, master_key: bytes = bytes(32)) -> Office:
-    ledger, hasher = FixedLedger(), Hasher(cost=4)
-    tenants = Tenants(
-        orgs=metadata.orgs,
-        keys=metadata.keys,
-        bindings=metadata.bindings,
-        ledger=ledger,
-        vault=Vault(master_key),
-        hasher=hasher,
-        clock=clock,
-    )
-    return Office(metadata, ledger, clock, hasher, tenants)
 
 
 @pytest.fixture
@@ -75,14 +28,6 @@ def empty(tmp_path: Path) -> Iterator[Metadata]:
 @pytest.fixture
 async def office(empty: Metadata, clock: ManualClock) -> AsyncIterator[Office]:
     office = office_in(await empty.with_orgs(), clock)
-    yield office
-    office.hasher.close()
-
-
-@pytest.fixture
-async def new_office(empty: Metadata, clock: ManualClock) -> AsyncIterator[Office]:
-    """Before the first start: no org at all."""
-    office = office_in(empty, clock)
     yield office
     office.hasher.close()
 
@@ -229,90 +174,6 @@ async def test_a_revoked_key_is_listed_disabled(office: Office) -> None:
 async def test_an_unknown_key_is_told_so(office: Office) -> None:
     with pytest.raises(NotFound, match="no API key has the id 99"):
         await office.tenants.revoke_key(99)
-
-
-async def test_the_first_start_makes_an_org_and_its_admin_key(new_office: Office) -> None:
-    made = await new_office.tenants.bootstrap_default()
-    assert made is not None
-    assert (made.key.org_id, made.key.name, made.key.permissions) == (DEFAULT_ORG, "admin", ALL)
-    assert [(org.id, org.name) for org in await new_office.tenants.list_orgs()] == [(DEFAULT_ORG, "Default")]
-
-
-async def test_a_later_start_makes_nothing(new_office: Office) -> None:
-    made = await new_office.tenants.bootstrap_default()
-    assert made is not None
-    await new_office.tenants.revoke_key(made.key.id)
-    assert await new_office.tenants.bootstrap_default() is None
-
-
-async def test_a_start_beside_other_orgs_makes_nothing(office: Office) -> None:
-    assert await office.tenants.bootstrap_default() is None
-    assert DEFAULT_ORG not in [org.id for org in await office.tenants.list_orgs()]
-
-
-async def test_a_first_start_that_was_cut_short_is_ended_by_the_next(new_office: Office) -> None:
-    await new_office.metadata.orgs.create_org(Org(DEFAULT_ORG, "Default", START))
-    assert await new_office.tenants.bootstrap_default() is not None
-
-
-async def test_of_two_first_starts_one_tells_the_key(new_office: Office) -> None:
-    assert await new_office.tenants.bootstrap_default() is not None
-    keys = new_office.metadata.keys
-    late = office_in(Metadata(**{**vars(new_office.metadata), "keys": _BlindToKeys(keys)}), new_office.clock)
-    assert await late.tenants.bootstrap_default() is None
-    late.hasher.close()
-
-
-class _BlindToKeys:
-    """What a process sees that looked just before the other one wrote."""
-
-    def __init__(self, keys: object) -> None:
-        self._keys = keys
-
-    async def list_keys(self, org_id: OrgId) -> list[object]:
-        return []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._keys, name)
-
-
-class _BlindToOrgs:
-    """Likewise, for orgs."""
-
-    def __init__(self, orgs: object) -> None:
-        self._orgs = orgs
-
-    async def find_org(self, org_id: OrgId) -> None:
-        return None
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._orgs, name)
-
-
-async def test_of_two_that_make_the_default_org_both_find_it(new_office: Office) -> None:
-    await new_office.tenants.ensure_default_org()
-    late = office_in(
-        Metadata(**{**vars(new_office.metadata), "orgs": _BlindToOrgs(new_office.metadata.orgs)}),
-        new_office.clock,
-    )
-    await late.tenants.ensure_default_org()
-    late.hasher.close()
-    assert len(await new_office.tenants.list_orgs()) == 1
-
-
-async def test_an_arc_block_becomes_the_default_orgs_binding_once(new_office: Office) -> None:
-    block = {"url": "http://arc.example", "arc_key": ARC_KEY, "database": "memory", "measurement": "events"}
-    assert await new_office.tenants.adopt_arc_block(**block)
-    shown = await new_office.tenants.show_binding(DEFAULT_ORG)
-    assert (shown.id, shown.url, shown.database) == ("arc_default", "http://arc.example", "memory")
-    assert not await new_office.tenants.adopt_arc_block(**block)
-
-
-async def test_an_arc_block_beside_any_binding_is_left_alone(office: Office) -> None:
-    await office.bound()
-    assert not await office.tenants.adopt_arc_block(
-        url="http://arc.example", arc_key=ARC_KEY, database="memory", measurement="events"
-    )
 
 
 async def test_the_right_master_key_opens_everything(office: Office) -> None:
