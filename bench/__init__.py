@@ -1,0 +1,1 @@
+"""Measures a running service from outside, and the published figures of this one."""
