@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 from core.adapters.events import sql
 from core.adapters.events.engine import Cursor, Fault, Row
 from core.adapters.events.layout import Place, Unit, portions
-from core.adapters.events.literal import literal
 from core.adapters.events.partitions import Partitions
-from core.adapters.events.schema import EMPTY, NO_TYPE, has_no_key, memory_of, tally_of
+from core.adapters.events.schema import NO_TYPE, has_no_key, memory_of, tally_of
+from core.adapters.events.sources import lenient_source, plain_source
 from core.adapters.events.sql import Matching, Statement
 from core.model.memory import Memory, Micros, Order, Span, Tally
 
@@ -114,11 +114,11 @@ class Reading:
         """One statement over these units; over files with other columns too, where that is needed."""
         paths = [file.path for unit in units for file in unit.files]
         try:
-            return self._cursor.rows(build(replace(matching, source=_source(paths))).text)
+            return self._cursor.rows(build(replace(matching, source=plain_source(paths))).text)
         except Fault as e:
             if e.kind != "data":
                 raise
-        return self._cursor.rows(build(replace(matching, source=_lenient_source(paths))).text)
+        return self._cursor.rows(build(replace(matching, source=lenient_source(paths))).text)
 
 
 def _countable(units: Sequence[Unit]) -> Iterable[tuple[list[Unit], bool]]:
@@ -136,18 +136,3 @@ def _count_files(units: Sequence[Unit]) -> int:
 
 def _within(one: Span, other: Span) -> Span:
     return Span(max(one.since, other.since), min(one.until, other.until))
-
-
-def _source(paths: Sequence[str]) -> str:
-    """Files of one schema, which is the first one's: the quick way."""
-    return f"read_parquet([{_listed_paths(paths)}], union_by_name=false, hive_partitioning=false)"
-
-
-def _lenient_source(paths: Sequence[str]) -> str:
-    """Files of any schema: columns that are missing are NULL, types are widened."""
-    files = f"read_parquet([{_listed_paths(paths)}], union_by_name=true, hive_partitioning=false)"
-    return f"(SELECT * FROM (SELECT {EMPTY}) WHERE false UNION ALL BY NAME SELECT * FROM {files})"
-
-
-def _listed_paths(paths: Sequence[str]) -> str:
-    return ", ".join(literal(path) for path in paths)

@@ -15,11 +15,12 @@ from core.model.timewindow import LATEST, moment_of
 ROOM: Final = 9_500
 """Bytes of a statement for Arc, which refuses 10,000."""
 
-_DERIVED_KEY: Final = (
+DERIVED_KEY: Final = (
     "CASE WHEN coalesce(dedup_key, '') != '' THEN dedup_key ELSE left(sha256("
     "encode(coalesce(agent_id, '') || '|' || coalesce(event_type, '') || '|')"
     " || encode(coalesce(content, ''))[1:200]), 32) END"
 )
+"""The dedup key, or where a row has none the one that `default_dedup_key` makes of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Matching:
 
     @property
     def key(self) -> str:
-        return "dedup_key" if self.keyed else _DERIVED_KEY
+        return "dedup_key" if self.keyed else DERIVED_KEY
 
 
 def moment(time: Micros) -> str:
