@@ -23,6 +23,7 @@ from core.settings import Settings
 from handlers.child import Child
 from handlers.holding import Holder, held, url_of
 from handlers.http.app import create_app
+from handlers.http.exchange import Exchange
 from handlers.listening import BACKLOG, is_loopback, listen
 from handlers.stopping import on_signals
 from handlers.uvicorn_protocol import protocol_class
@@ -66,12 +67,14 @@ async def serve(settings: Settings, launch: Launch) -> None:
         claim.tell(Holder(pid=os.getpid(), host=host, port=port, started_at=started_at))
         async with open_services(settings) as services:
             words = await launch.prepare(services, url)
-            server = _Server(_uvicorn_config(settings, services))
+            app = create_app(services)
+            server = _Server(_uvicorn_config(settings, app))
             async with _running(server, child, bound, settings.server.shutdown_timeout):
                 telemetry.info("server_started", url=url, pid=os.getpid(), data=str(database))
                 launch.say(words)
                 await stop.wait()
                 telemetry.info("server_stopping", url=url, pid=os.getpid())
+                app.stop()
         telemetry.info("server_stopped", url=url, pid=os.getpid())
 
 
@@ -114,9 +117,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn_config(settings: Settings, services: Services) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, app: Exchange) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(services),
+        app,
         http=protocol_class(settings.server.header_timeout),
         ws="none",
         lifespan="off",

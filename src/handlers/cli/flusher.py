@@ -29,4 +29,4 @@ def flusher(
         os.nice(_NICE)
     from flusher.__main__ import run_flusher
 
-    asyncio.run(run_flusher(settings, wait=wait, child=child))
+    asyncio.run(run_flusher(settings, wait=wait or child, child=child))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
     from handlers.server import Launch
 
-_MODULE: Final = "memtrace_server"
+_PACKAGE: Final = "memtrace_server"
 
 
 def serve(
@@ -84,7 +85,15 @@ def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
 def flusher_command(call: Call) -> list[str]:
     """How the server starts its flusher: this very program, on the same configuration."""
     config = ["--config", str(call.config.absolute())] if call.config else []
-    return [sys.executable, "-m", _MODULE, *config, "flusher", "--child"]
+    return [sys.executable, str(_program()), *config, "flusher", "--child"]
+
+
+def _program() -> Path:
+    """The launcher's file: it works wherever it lies, whatever the child's path is."""
+    spec = find_spec(_PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("__main__.py")
 
 
 async def _first_start(services: "Services", url: str) -> str:
