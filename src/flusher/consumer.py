@@ -29,7 +29,9 @@ class Consumer:
 
     async def step(self) -> bool:
         """One turn: receives what there is room for and sends what is due. True: more is waiting."""
-        await self._park_blocked()
+        is_short = self.room < self._limits.receive_bytes
+        self.launch(all_held=is_short)
+        await self._park_blocked(is_short)
         more = False
         for _ in range(_MOST_RECEIVES):
             more = await self._receive()
@@ -68,13 +70,17 @@ class Consumer:
             return parcel
         return without(parcel, self._batcher.held(parcel.org_id).union(sent))
 
-    async def _park_blocked(self) -> None:
-        """An org that cannot deliver gives up its place in memory; the journal owes what it held."""
-        short = self.room < self._limits.receive_bytes
+    async def _park_blocked(self, is_short: bool) -> None:
+        """An org that cannot deliver gives up its place in memory; the journal owes what it held.
+
+        While its delivery takes no longer than one does, an org over its share holds up the
+        receiving instead: a flood then meets a store at full speed, and costs the journal nothing.
+        """
         overdrawn = set(self._batcher.overdrawn())
         for org_id in self._batcher.orgs():
-            is_in_the_way = self._dispatch.is_slow(org_id) and (short or org_id in overdrawn)
-            if not is_in_the_way and not self._dispatch.is_open(org_id):
+            is_stuck = org_id in overdrawn and not self._dispatch.is_moving(org_id)
+            is_in_the_way = is_short and self._dispatch.is_slow(org_id)
+            if not (is_stuck or is_in_the_way or self._dispatch.is_open(org_id)):
                 continue
             if (parcel := self._batcher.drop(org_id)) is not None:
                 await self._dispatch.park(parcel)

@@ -67,6 +67,10 @@ class Dispatch:
         now = self._ports.clock.monotonic()
         return org_id in self._sent and now - self._sent[org_id][0] >= self._limits.slow_after
 
+    def is_moving(self, org_id: OrgId) -> bool:
+        """Whether a delivery of the org is under way that is not slow."""
+        return org_id in self._sent and not self.is_slow(org_id)
+
     def start(self, parcel: Parcel) -> None:
         """Sends it off; `can_take` has said yes."""
         self._circuits.begin(parcel.org_id)

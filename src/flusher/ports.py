@@ -59,7 +59,8 @@ class FlusherPorts:
     """In [0, 1)."""
     pause: Callable[[float], Coroutine[Any, Any, None]]
     """Sleeps: `asyncio.sleep` outside tests."""
-    merger: Merger | None = None
+    open_merger: Callable[[Callable[[], Awaitable[object]]], Merger] | None = None
+    """Given what raises LeaseLost when another owner took over, and is asked before a file goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

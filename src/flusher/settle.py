@@ -48,7 +48,8 @@ class Settler:
         self._cursors: dict[OrgId, Micros] = {}
         """How far the journal was read for delivered rows, per org where that is under way."""
         self._looked_for_strays: float | None = None
-        self._first_round = True
+        self._before: Micros = 0
+        """Rows delivered before this are strays when nobody watches them."""
 
     def note(self, parcel: Parcel, fingerprints: "array[int]") -> None:
         """Watches a parcel that was just delivered. Beyond the bound it is found in the journal later."""
@@ -150,7 +151,8 @@ class Settler:
         last, now = self._looked_for_strays, self._now()
         if self._cursors or (last is not None and now - last < _STRAY_AFTER):
             return
-        self._first_round = last is None
+        age = 0.0 if last is None else _STRAY_AFTER  # what was delivered before us, then what escaped us
+        self._before = self._ports.clock.micros() - round(age * MICROS)
         self._looked_for_strays = now
         self._cursors = dict.fromkeys(await self._ports.ledger.orgs_delivered(), 0)
 
@@ -165,9 +167,8 @@ class Settler:
             self._cursors[org_id] = rows[-1].time
         else:
             del self._cursors[org_id]
-        old = self._ports.clock.micros() - round(_STRAY_AFTER * MICROS)
         known = self._watch(org_id).known()
-        strays = [r for r in rows if (self._first_round or r.delivered_at < old) and r.time not in known]
+        strays = [r for r in rows if r.delivered_at < self._before and r.time not in known]
         if strays:
             keys = array("q", (fingerprint(r.dedup_key) for r in strays))
             self._watch(org_id).add([r.time for r in strays], keys, self._now())

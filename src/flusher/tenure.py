@@ -69,8 +69,11 @@ class Tenure:
 
         Raises LeaseLost. A journal that fails now is tried again in the next turn.
         """
-        self._judge(self.crew.collect())
+        ended = self.crew.collect()
+        self._judge(ended)
         now, more = self._ports.clock.monotonic(), False
+        if any(e.job[0] == "settle" for e in ended):
+            self._settle_at = now  # it does a bounded piece at a time, and may have more
         await self._try("health", self.health.step())
         await self._try("park", self.dispatch.park_returned())
         more = bool(await self._try("consume", self.consumer.step()))

@@ -32,6 +32,7 @@ class ShelfStore:
         """What happens once it has the rows and before it says so."""
         self.read_error: StoreError | None = None
         self.check_error: StoreError | None = None
+        self.check_hangs = False
         self.checks = 0
 
     async def append(self, binding: Binding, parcel: Parcel) -> None:
@@ -67,6 +68,8 @@ class ShelfStore:
 
     async def check(self, binding: Binding) -> None:
         self.checks += 1
+        if self.check_hangs:
+            await asyncio.Event().wait()
         if binding.org_id in self.hangs:
             await self.hangs[binding.org_id].wait()
         if self.check_error is not None:

@@ -130,7 +130,7 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             report=lambda: b"metrics 1\n",
             random=lambda: 0.5,
             pause=at_once,
-            merger=merger,
+            open_merger=lambda _: merger,
         )
         made = Rig(
             shop,

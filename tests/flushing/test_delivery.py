@@ -1,6 +1,8 @@
 """Fates, bisecting, and what becomes of the memories in every case."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +25,10 @@ from flusher.delivery import (
     deliver,
     fate_of,
 )
+from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER, draft
 from tests.flushing.fakes import contents
-from tests.flushing.rig import Rig, opened
+from tests.flushing.rig import SMALL, Rig, opened, rig
 
 
 def parcel(*texts: str) -> Parcel:
@@ -190,3 +193,20 @@ async def test_a_store_that_does_not_answer_in_time_is_given_up(mill: Rig) -> No
     assert sealed is not None
     fate = await deliver(mill.store, opened(sealed), parcel("a"), 0.001)
     assert fate == RetryAfter(0.0, "store_timeout: no answer within 0.001 s")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_lone_refusal_by_a_store_that_is_not_well_is_not_believed(
+    tmp_path: Path, clock: ManualClock, hangs: bool
+) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, check_timeout=0.001)) as mill:
+        mill.store.poison = lambda _: True
+        if not hangs:
+            mill.store.check_error = StoreUnreachable("the key is not taken")
+        mill.store.check_hangs = hangs
+        await mill.write("a", "b", "c", "d", "e")
+        await mill.turn()
+        assert await mill.states() == (5, 0, 0)
+        mill.store.poison, mill.store.check_error, mill.store.check_hangs = lambda _: False, None, False
+        await mill.turns(5)
+        assert await mill.states() == (0, 5, 0)

@@ -147,7 +147,7 @@ async def test_a_failing_merge_stops_nothing(mill: Rig) -> None:
 
 
 async def test_without_a_merger_nothing_is_merged(mill: Rig) -> None:
-    await reopened(mill, replace(mill.ports, merger=None))
+    await reopened(mill, replace(mill.ports, open_merger=None))
     await mill.turns(3)
     assert mill.merger.turns == []
 

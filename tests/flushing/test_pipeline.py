@@ -142,6 +142,45 @@ async def test_an_org_over_its_share_is_parked_when_its_store_is_slow(mill: Rig)
     assert len(mill.store.contents(ACME)) == 6
 
 
+async def test_an_org_over_its_share_that_gets_no_turn_is_parked(tmp_path: Path, clock: ManualClock) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, deliveries=1)) as mill:
+        mill.store.hangs[OTHER] = asyncio.Event()
+        await mill.write("1", "2", "3", "4", "5", org=OTHER)
+        await mill.turn()
+        await mill.shop.journal.append(ACME, [draft("x" * (mill.limits.batch.share + 1))], None)
+        await mill.turn()
+        await mill.turn()
+        assert mill.tenure.batcher.orgs() == []
+        assert await mill.states() == (1, 0, 0)
+
+
+async def test_when_memory_is_short_batches_go_early(mill: Rig) -> None:
+    await mill.write("a")
+    await mill.turn()
+    mill.tenure.dispatch.bytes = mill.limits.batch.total
+    await mill.turn()
+    assert mill.store.contents(ACME) == ["a"]
+
+
+async def test_a_slow_org_leaves_memory_when_it_is_short(mill: Rig) -> None:
+    mill.store.hangs[ACME] = asyncio.Event()
+    await mill.write("1", "2", "3", "4", "5")
+    await mill.turn()
+    await mill.write("6")
+    await mill.turn()
+    mill.tenure.dispatch.bytes = mill.limits.batch.total
+    await mill.turn(mill.limits.slow_after)
+    assert mill.tenure.batcher.orgs() == []
+
+
+async def test_receiving_goes_on_at_once_while_the_queue_is_full(tmp_path: Path, clock: ManualClock) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, receive_count=2)) as mill:
+        await mill.write(*[str(n) for n in range(20)])
+        assert await mill.flusher.step()
+        await mill.ends()
+        assert sum(p.count for p in mill.store.appends) + len(mill.tenure.batcher.held(ACME)) == 8
+
+
 async def test_a_row_that_comes_again_while_it_is_held_is_not_taken_twice(
     tmp_path: Path, clock: ManualClock
 ) -> None:
