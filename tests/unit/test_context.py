@@ -217,3 +217,9 @@ def test_every_budget_is_used_as_far_as_it_goes(content: str) -> None:
     assert shown > 5
     assert render("s", one, whole.tokens) == whole
     assert not whole.truncated
+
+
+def test_a_character_too_large_for_a_line_is_left_out_whole() -> None:
+    one = [memory(START, content="e" + "\u0301" * 500)]
+    for max_tokens in (None, 60, 70, 100):
+        assert lines_of(render("s", one, max_tokens)) == ["- [2026-02-07T20:10:00Z] general: ..."]

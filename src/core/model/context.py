@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from core.model.excerpt import ELLIPSIS, one_line, opening, safe_cut
@@ -95,6 +96,8 @@ class _Page:
         """Gives the cut ones, in this order, as much of their content as the rest of the budget holds."""
         assert self._budget is not None
         for memory in memories:
+            if self._budget - self._spent < HUNDREDTHS:
+                return
             if memory.identity not in self._cut:
                 continue
             short = self._lines[memory.identity]
@@ -125,6 +128,7 @@ def _heading(section: str, count: int) -> str:
     return f"\n### {section} ({count})\n"
 
 
+@lru_cache(maxsize=4_096)
 def _heading_price(section: str, count: int) -> int:
     """What the heading adds: its empty line joins the end of the line before it."""
     return price("\n" + _heading(section, count)) - price("\n") if count else 0
@@ -139,7 +143,8 @@ def _line(memory: Memory, content: str, is_all: bool) -> str:
 def _longest_line(memory: Memory, available: int) -> tuple[str, bool]:
     """(the line with as much content as this price buys, whether that is all of it).
 
-    A character costs a hundredth at the very least, so no more of a long content is looked at.
+    Where it buys none, a line without content, which is no longer than the short one. A character
+    costs a hundredth at the very least, so no more of a long content is looked at.
     """
     start = len(_line(memory, "", is_all=True)) - 1
     head = memory.content[:available]
@@ -147,11 +152,10 @@ def _longest_line(memory: Memory, available: int) -> tuple[str, bool]:
     line = _line(memory, content, is_all=True)
     if len(head) == len(memory.content) and price(line) <= available:
         return line, True
-    at = reach(line, available - price(f"{ELLIPSIS}\n")) - start
-    while at > 0:
+    at = max(0, reach(line, available - price(f"{ELLIPSIS}\n")) - start)
+    while True:
         at = safe_cut(content, at)
         line = _line(memory, content[:at], is_all=False)
-        if price(line) <= available:
+        if at == 0 or price(line) <= available:
             return line, False
         at -= max(1, at // 100)
-    return "", False

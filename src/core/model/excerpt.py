@@ -7,7 +7,7 @@ from typing import Final
 ELLIPSIS: Final = "..."
 
 _BREAKS: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029"
-_RUNS: Final = re.compile(f"[ {_BREAKS}]+")
+_RUNS: Final = re.compile(f"(?:[{_BREAKS}]| (?=[ {_BREAKS}]))[ {_BREAKS}]*")
 _BREAK: Final = re.compile(f"[{_BREAKS}]")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _JOINER: Final = "\u200d"
