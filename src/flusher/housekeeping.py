@@ -1,15 +1,17 @@
 """What is done on the side, a little at a time: expiring claims, merging files, the metrics report."""
 
+from typing import Final
+
 from core import telemetry
 from core.model.errors import ConfigurationError, NoArcInstance, StoreError
 from core.model.memory import OrgId
 from flusher.bindings import Bindings
 from flusher.crew import Crew
 from flusher.lease import LeaseKeeper
-from flusher.ports import MICROS, FlusherLimits, FlusherPorts, Merger
+from flusher.ports import MICROS, FlusherLimits, FlusherPorts
 
-_EVERYBODY = ""
-_EXPIRY_PAUSE = 0.05
+_EVERYBODY: Final = ""
+_EXPIRY_PAUSE: Final = 0.05
 
 
 class Housekeeping:
@@ -27,6 +29,7 @@ class Housekeeping:
         self._crew = crew
         self._bindings = bindings
         self._lease = lease
+        self._merger = ports.open_merger(lease.confirm)
         now = ports.clock.monotonic()
         self._expire_at = now
         self._merge_at: dict[OrgId, float] = {}
@@ -48,10 +51,13 @@ class Housekeeping:
         """One round through the claims, in turns with pauses between: writers hardly notice."""
         before = self._ports.clock.micros() - round(self._limits.window * MICROS)
         expiry, most = self._ports.expiry, self._limits.expire_rows
+        turns = 1
         while not await expiry.expire(before, self._lease.current, most):
+            turns += 1
             await self._ports.pause(_EXPIRY_PAUSE)
+        telemetry.debug("claims_expired", turns=turns)
 
-    def _start_merge(self, merger: Merger) -> None:
+    def _start_merge(self) -> None:
         """One org at a time, the one whose turn is longest ago first."""
         if self._crew.running("merge"):
             return
@@ -61,16 +67,23 @@ class Housekeeping:
         if due:
             _, org_id = min(due)
             self._merge_at[org_id] = now + self._limits.merge_every
-            self._crew.start(("merge", org_id), self._merge(merger, org_id))
+            self._crew.start(("merge", org_id), self._merge(org_id))
 
-    async def _merge(self, merger: Merger, org_id: OrgId) -> None:
+    async def _merge(self, org_id: OrgId) -> None:
         try:
             binding = self._bindings.place(org_id).binding
-            if binding.is_embedded:
-                await self._lease.confirm()
-                await merger.step(binding, self._ports.clock.micros())
+            if not binding.is_embedded:
+                return
+            await self._lease.confirm()
+            turn = await self._merger.step(binding, self._ports.clock.micros())
         except (NoArcInstance, ConfigurationError, StoreError) as error:
             telemetry.warning("step_failed", step="merge", org_id=org_id, reason=error.message)
+            return
+        if turn.did_something:
+            self._merge_at[org_id] = self._ports.clock.monotonic() + self._limits.merge_on
+        if turn.merged:
+            self._ports.metrics.count("memtrace_merged_files_total", turn.merged)
+            telemetry.info("files_merged", org_id=org_id, files=turn.merged)
 
     async def _post_report(self) -> None:
         now = self._ports.clock.monotonic()

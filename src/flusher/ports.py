@@ -1,6 +1,6 @@
 """What the flusher needs from outside, and how much of everything it may take."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -24,11 +24,25 @@ from flusher.batcher import BatchLimits
 MICROS: Final = 1_000_000
 
 
+class MergeTurn(Protocol):
+    """What one turn of merging did."""
+
+    @property
+    def merged(self) -> int:
+        """Small files that became part of a large one."""
+        ...
+
+    @property
+    def did_something(self) -> bool:
+        """Whether another turn now may find more to do."""
+        ...
+
+
 class Merger(Protocol):
     """Makes few, large files of many small ones in an embedded store."""
 
-    async def step(self, binding: Binding, now: Micros) -> object:
-        """One bounded turn; may be repeated at any time."""
+    async def step(self, binding: Binding, now: Micros) -> MergeTurn:
+        """One bounded turn; may be repeated at any time. Raises StoreError or LeaseLost."""
         ...
 
 
@@ -104,4 +118,7 @@ class FlusherLimits:
     window: float = 24 * 3600.0
     """How long a settled claim is kept."""
     merge_every: float = 30.0
+    """How soon an org's files are looked at again where there was nothing to merge."""
+    merge_on: float = 1.0
+    """And where there was."""
     report_every: float = 5.0

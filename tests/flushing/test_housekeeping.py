@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.model.errors import ConfigurationError, MasterKeyError, StoreRefused, StoreUnreachable
+from core.model.memory import OrgId
 from core.model.tenant import Binding, SealedBinding
 from core.ports import EventStore
 from flusher.ports import FlusherPorts
@@ -146,10 +147,18 @@ async def test_a_failing_merge_stops_nothing(mill: Rig) -> None:
     assert mill.store.contents(ACME)
 
 
-async def test_without_a_merger_nothing_is_merged(mill: Rig) -> None:
-    await reopened(mill, replace(mill.ports, open_merger=None))
-    await mill.turns(3)
-    assert mill.merger.turns == []
+async def test_while_there_is_something_to_merge_the_next_turn_comes_soon(mill: Rig) -> None:
+    await mill.bindings.remove_binding(OTHER)
+    mill.merger.files = [0, 24, 60]
+    await mill.turns(5)
+    assert mill.merger.turns == [ACME] * 3
+    assert mill.metrics.counts["memtrace_merged_files_total", ""] == 84
+
+
+async def test_an_unbound_org_has_nothing_to_merge(mill: Rig) -> None:
+    await mill.turn()
+    await mill.tenure.housekeeping._merge(OrgId("org_nobody"))
+    assert OrgId("org_nobody") not in mill.merger.turns
 
 
 async def test_the_report_is_posted_every_five_seconds_when_it_changed(mill: Rig) -> None:

@@ -60,7 +60,7 @@ class Merger:
         self,
         *,
         store: ParquetStore,
-        still_mine: Callable[[], Awaitable[None]],
+        still_mine: Callable[[], Awaitable[object]],
         policy: Policy | None = None,
         timeout: float = 300.0,
         probe: Probe = ignore,

@@ -1,0 +1,71 @@
+"""What a flusher works with."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from core.adapters.clock import SystemClock
+from core.adapters.events.merge import Merger
+from core.adapters.prometheus import PrometheusMetrics
+from core.adapters.routing import StoreRouter
+from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.bindings import SqliteBindings
+from core.adapters.sqlite.expiry import SqliteExpiry
+from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.leases import SqliteLeases, owner_name
+from core.adapters.sqlite.ledger import SqliteLedger
+from core.adapters.sqlite.outbox import SqliteOutbox
+from core.adapters.sqlite.prompt_road import JournalQueue
+from core.bootstrap.parts import embedded_store, open_database
+from core.ports import AgentStore, BindingStore, Clock, Expiry, HealthBoard, Leases, Ledger, Outbox, Queue
+from core.settings import Settings
+from core.vault import Vault, parse_master_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlusherServices:
+    """What a flusher works with. `open_flusher` makes and closes it."""
+
+    settings: Settings
+    clock: Clock
+    owner: str
+    metrics: PrometheusMetrics
+    open_queue: Callable[[], Queue]
+    outbox: Outbox
+    ledger: Ledger
+    leases: Leases
+    expiry: Expiry
+    bindings: BindingStore
+    vault: Vault
+    store: StoreRouter
+    open_merger: Callable[[Callable[[], Awaitable[object]]], Merger]
+    agents: AgentStore
+    board: HealthBoard
+
+
+@contextlib.asynccontextmanager
+async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
+    """Everything a flusher needs. It may run beside a server on the same file, or alone."""
+    clock = SystemClock()
+    with contextlib.ExitStack() as closing:
+        database = open_database(settings, closing)
+        metrics = PrometheusMetrics(process="flusher")
+        embedded = embedded_store(settings, clock, closing)
+        yield FlusherServices(
+            settings=settings,
+            clock=clock,
+            owner=owner_name(),
+            metrics=metrics,
+            open_queue=partial(JournalQueue, database, clock=clock),
+            outbox=SqliteOutbox(database, clock=clock),
+            ledger=SqliteLedger(database),
+            leases=SqliteLeases(database, clock=clock),
+            expiry=SqliteExpiry(database),
+            bindings=SqliteBindings(database),
+            vault=Vault(parse_master_key(settings.master_key)),
+            store=StoreRouter(embedded),
+            open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),
+            agents=SqliteAgents(database),
+            board=SqliteHealthBoard(database),
+        )

@@ -1,0 +1,184 @@
+"""What a server works with."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Final
+
+from core import telemetry
+from core.adapters.clock import SystemClock
+from core.adapters.prometheus import PrometheusMetrics
+from core.adapters.routing import StoreRouter
+from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.checkpoint import Checkpointer
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.journal import SqliteJournal
+from core.adapters.sqlite.keys import SqliteKeys
+from core.adapters.sqlite.orgs import SqliteOrgs
+from core.adapters.sqlite.replies import SqliteReplies
+from core.adapters.sqlite.sessions import SqliteSessions
+from core.adapters.sqlite.staging import JournalLimits
+from core.agents import Agents
+from core.asking import StoreReader
+from core.auth import Authenticator, Callers, Gate, OpenGate
+from core.bootstrap.admin import Admin, build_admin
+from core.bootstrap.parts import embedded_store, open_database
+from core.hashing import Hasher
+from core.health import Health
+from core.ingest import Ingest
+from core.model.errors import DatabaseError
+from core.ports import Clock, HealthBoard, Ledger, Replies
+from core.recall import Recall
+from core.sessions import Sessions
+from core.settings import Settings
+from core.storyteller import Storyteller
+from core.tenants import Tenants
+
+MICROS: Final = 1_000_000
+_HOUR: Final = 3_600
+_GRACE: Final = 60 * MICROS
+_TIDY_EVERY: Final = 1.0
+_PRUNE_EVERY: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a server works with. `open_services` makes and closes it."""
+
+    settings: Settings
+    clock: Clock
+    metrics: PrometheusMetrics
+    gate: Gate
+    tenants: Tenants
+    ingest: Ingest
+    recall: Recall
+    storyteller: Storyteller
+    agents: Agents
+    sessions: Sessions
+    replies: Replies
+    health: Health
+    ledger: Ledger
+    board: HealthBoard
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Everything a server needs, from a database brought up to date; closed when left.
+
+    Call it once the installation is ours alone: it opens the journal for appending. Raises
+    ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
+    """
+    clock = SystemClock()
+    with contextlib.ExitStack() as closing:
+        database = open_database(settings, closing)
+        metrics = PrometheusMetrics(process="server")
+        journal = _open_journal(settings, database, clock, metrics, closing)
+        store = StoreRouter(embedded_store(settings, clock, closing))
+        admin = build_admin(settings, database, clock, closing, store)
+        await _first_start(settings, admin.tenants)
+        reader = StoreReader(
+            store=store, clock=clock, metrics=metrics, query_timeout=settings.arc.query_timeout
+        )
+        recall = Recall(
+            journal=journal,
+            store=reader,
+            clock=clock,
+            metrics=metrics,
+            window_hours=settings.dedup.window_hours,
+        )
+        sessions = SqliteSessions(database)
+        services = Services(
+            settings=settings,
+            clock=clock,
+            metrics=metrics,
+            gate=_gate(settings, database, admin, metrics, closing),
+            tenants=admin.tenants,
+            ingest=Ingest(journal=journal, metrics=metrics, deduplicates=settings.dedup.enabled),
+            recall=recall,
+            storyteller=Storyteller(recall=recall),
+            agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
+            sessions=Sessions(sessions=sessions, clock=clock),
+            replies=SqliteReplies(database),
+            health=Health(board=admin.board, bindings=admin.bindings, clock=clock),
+            ledger=admin.ledger,
+            board=admin.board,
+        )
+        checkpointer = closing.enter_context(contextlib.closing(Checkpointer(database)))
+        async with _background(_keep_tidy(journal, checkpointer, clock)):
+            yield services
+
+
+def _open_journal(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    metrics: telemetry.Metrics,
+    closing: contextlib.ExitStack,
+) -> SqliteJournal:
+    limits = JournalLimits(
+        memories_per_org=settings.journal.max_memories_per_org,
+        bytes_per_org=settings.journal.max_bytes_per_org,
+        claims_per_org=settings.journal.max_claims_per_org,
+        memories=settings.journal.max_memories,
+        bytes=settings.journal.max_bytes,
+    )
+    journal = SqliteJournal(
+        database,
+        clock=clock,
+        metrics=metrics,
+        limits=limits,
+        window=int(settings.dedup.window_hours * _HOUR * MICROS),
+        grace=_GRACE,
+    )
+    return closing.enter_context(contextlib.closing(journal))
+
+
+def _gate(
+    settings: Settings,
+    database: Database,
+    admin: Admin,
+    metrics: telemetry.Metrics,
+    closing: contextlib.ExitStack,
+) -> Gate:
+    callers = Callers(orgs=SqliteOrgs(database), bindings=admin.bindings, vault=admin.vault)
+    if not settings.auth.enabled:
+        return OpenGate(callers=callers, clock=admin.clock)
+    gate = Authenticator(
+        keys=SqliteKeys(database), callers=callers, hasher=Hasher(), clock=admin.clock, metrics=metrics
+    )
+    return closing.enter_context(contextlib.closing(gate))
+
+
+async def _first_start(settings: Settings, tenants: Tenants) -> None:
+    await tenants.check_master_key()
+    if not settings.auth.enabled:
+        await tenants.ensure_default_org()
+    if (arc := settings.legacy_arc) is not None:
+        await tenants.adopt_arc_block(
+            url=arc.url, arc_key=arc.api_key, database=arc.database, measurement=arc.measurement
+        )
+
+
+async def _keep_tidy(journal: SqliteJournal, checkpointer: Checkpointer, clock: Clock) -> None:
+    """Short logs and a small index, as long as the server lives. An error is logged and tried again."""
+    turn = 0
+    while True:
+        await asyncio.sleep(_TIDY_EVERY)
+        turn += 1
+        try:
+            await checkpointer.step(journal.committed_rows, clock.monotonic())
+            if turn % _PRUNE_EVERY == 0:
+                await journal.prune()
+        except DatabaseError as e:
+            telemetry.warning("checkpoint_failed", reason=e.message)
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="memtrace-tidy")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
