@@ -1,7 +1,6 @@
 """A journal, a store and metrics that are ordinary classes: the promises of the ports, in lists."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
 
 from core.asking import StoreReader
 from core.model.memory import (
@@ -241,6 +240,3 @@ def recall_over(
 ) -> Recall:
     reader = StoreReader(store=store, clock=clock, metrics=metrics, query_timeout=query_timeout)
     return Recall(journal=journal, store=reader, clock=clock, metrics=metrics, window_hours=24)
-
-
-Step = Literal["deliver", "settle", "repeat"]
