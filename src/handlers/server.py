@@ -20,6 +20,7 @@ from core import telemetry
 from core.bootstrap.server import Services, open_services
 from core.model.errors import ConfigurationError
 from core.settings import Settings
+from core.vault import parse_master_key
 from handlers.child import Child
 from handlers.holding import Holder, held, url_of
 from handlers.http.app import create_app
@@ -50,8 +51,12 @@ class Launch:
 
 
 async def serve(settings: Settings, launch: Launch) -> None:
-    """Serves until SIGTERM or SIGINT. Raises HeldByOther or ConfigurationError when it cannot start."""
+    """Serves until SIGTERM or SIGINT.
+
+    Raises HeldByOther or ConfigurationError (MasterKeyError, DatabaseError) when it cannot start.
+    """
     _refuse_open_door(settings, launch)
+    parse_master_key(settings.master_key)
     database = Path(settings.auth.db_path)
     _make_folder(database.parent)
     child = Child(launch.flusher, launch.environ) if settings.flusher.embedded else None
