@@ -9,13 +9,14 @@ from core.model.errors import ConfigurationError, MasterKeyError
 
 MASTER_KEY: Final = "MEMTRACE_MASTER_KEY"
 MASTER_KEY_FILE: Final = "MEMTRACE_MASTER_KEY_FILE"
+SYSTEM_FOLDER: Final = Path("/etc/memtrace")
 _NAME: Final = "memtrace.toml"
 _MAX_BYTES: Final = 1024 * 1024
 
 
 def find_file(environ: Mapping[str, str]) -> Path | None:
     """The first that exists: in the working directory, in /etc/memtrace, in ~/.memtrace."""
-    places = [Path(_NAME), Path("/etc/memtrace") / _NAME]
+    places = [Path(_NAME), SYSTEM_FOLDER / _NAME]
     if environ.get("HOME"):
         places.append(Path(environ["HOME"]) / ".memtrace" / _NAME)
     return next((place for place in places if place.exists()), None)
