@@ -177,6 +177,8 @@ class Engine:
             ) from e
         connection = duckdb.connect(":memory:", config=self._options())
         connection.execute("SET TimeZone = 'UTC'")
+        # Reading the rows found a second time costs more than it saves: 20 % of a substring search.
+        connection.execute("SET late_materialization_max_rows = 0")
         return connection
 
     def _options(self) -> dict[str, str | bool | int | float | list[str]]:

@@ -81,29 +81,30 @@ def times(matching: Matching, order: Order, limit: int) -> Statement:
 
 def identities(matching: Matching) -> Statement:
     """(time, dedup key, memory type, event type), each once, in no order."""
-    return _statement(_identity(matching, distinct=True), matching, "")
+    return _statement(_identity(matching), matching, "")
 
 
 def tally(matching: Matching, recent_since: Micros, *, distinct: bool = True) -> Statement:
     """Per memory type: type, count, recent, recent errors, newest time, rows without a key.
 
-    `distinct` may be False where no memory is stored twice in the source.
+    `distinct` may be False where no memory is stored twice in the source: then keys are not even
+    read, which are most of the bytes, and rows without one are not counted apart.
     """
     recent = f"t >= {recent_since:d}"
+    inner = _identity(matching) if distinct else "SELECT epoch_us(time) AS t, memory_type, event_type"
+    keyless = "count(CASE WHEN coalesce(k, '') = '' THEN 1 END)" if distinct else "0"
     # CASE and not FILTER (WHERE …): the first WHERE of the text must be the one with the times.
     head = (
         "SELECT memory_type, count(*) AS n,"
         f" count(CASE WHEN {recent} THEN 1 END) AS recent,"
         f" count(CASE WHEN {recent} AND event_type = '{ERROR_EVENT}' THEN 1 END) AS errors,"
-        " max(t) AS newest, count(CASE WHEN coalesce(k, '') = '' THEN 1 END) AS keyless"
-        f" FROM ({_identity(matching, distinct=distinct)}"
+        f" max(t) AS newest, {keyless} AS keyless FROM ({inner}"
     )
     return _statement(head, matching, ") AS found GROUP BY memory_type")
 
 
-def _identity(matching: Matching, *, distinct: bool) -> str:
-    word = "SELECT DISTINCT" if distinct else "SELECT"
-    return f"{word} epoch_us(time) AS t, {matching.key} AS k, memory_type, event_type"
+def _identity(matching: Matching) -> str:
+    return f"SELECT DISTINCT epoch_us(time) AS t, {matching.key} AS k, memory_type, event_type"
 
 
 def _statement(head: str, matching: Matching, tail: str) -> Statement:
