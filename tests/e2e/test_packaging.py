@@ -1,5 +1,6 @@
 """The wheel: everything in one folder of site-packages, and it runs from there."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -78,7 +79,7 @@ def test_commands_that_need_no_heavy_library_import_none(tmp_path: Path) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(SRC), "HOME": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(SRC), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
