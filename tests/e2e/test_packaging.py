@@ -74,7 +74,7 @@ def test_commands_that_need_no_heavy_library_import_none(tmp_path: Path) -> None
         "from memtrace_server.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as e: code = e.code\n"
-        "heavy = {'duckdb', 'httpx', 'prometheus_client', 'pydantic_settings', 'starlette', 'uvicorn', 'yoyo'}\n"
+        "heavy = {'duckdb', 'httpx', 'prometheus_client', 'pydantic_settings', 'starlette', 'uvicorn'}\n"
         "print(code, sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
