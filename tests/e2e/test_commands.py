@@ -22,39 +22,30 @@ async def test_sourcing_dev_env_makes_commands_and_curl_work_from_any_folder(
     assert json.loads((await installation.shell(line)).stdout)["org_id"] == "org_default"
 
 
-async def test_a_new_tenant_takes_hold_on_the_running_server_within_seconds(
+async def test_what_commands_change_takes_hold_on_the_running_server_within_seconds(
     installation: Installation,
 ) -> None:
     await installation.dev()
     org = (await told(installation, "org create Acme"))["id"]
-    key = (await told(installation, f"key create --org {org} --name app"))["key"]
+    acme = {"x-api-key": (await told(installation, f"key create --org {org} --name app"))["key"]}
+    short = await told(installation, "key create --org org_default --name short-lived")
+    revoked = {"x-api-key": short["key"]}
     async with installation.client() as client:
-        mine = {"x-api-key": key}
-        unbound = await client.get("/memories", headers=mine)
+        unbound = await client.get("/memories", headers=acme)
         assert (unbound.status_code, unbound.json()["code"]) == (503, "no_arc_instance")
+        assert (await client.get("/me", headers=revoked)).status_code == 200
         await told(installation, f"org add-arc {org} --url file:{installation.data}/acme")
+        await told(installation, f"key revoke {short['id']}")
 
-        async def bound() -> bool:
-            return (await client.get("/memories", headers=mine)).status_code == 200
+        async def in_force() -> bool:
+            bound = await client.get("/memories", headers=acme)
+            refused = await client.get("/me", headers=revoked)
+            return (bound.status_code, refused.status_code) == (200, 401)
 
-        await until(bound, what="the new binding in force")
-        written = await client.post("/memories", json={"agent_id": "a", "content": "Acme's"}, headers=mine)
+        await until(in_force, what="the binding and the revocation in force", seconds=15)
+        written = await client.post("/memories", json={"agent_id": "a", "content": "Acme's"}, headers=acme)
         assert written.json()["org_id"] == org
         assert (await client.get("/memories")).json()["count"] == 0
-
-
-async def test_a_revoked_key_is_refused_within_seconds(installation: Installation) -> None:
-    await installation.dev()
-    made = await told(installation, "key create --org org_default --name short-lived")
-    async with installation.client() as client:
-        mine = {"x-api-key": made["key"]}
-        assert (await client.get("/me", headers=mine)).status_code == 200
-        await told(installation, f"key revoke {made['id']}")
-
-        async def refused() -> bool:
-            return (await client.get("/me", headers=mine)).status_code == 401
-
-        await until(refused, what="the refusal of a revoked key")
 
 
 async def test_status_and_doctor_tell_of_the_running_installation(installation: Installation) -> None:

@@ -85,6 +85,7 @@ async def test_a_graceful_stop_flushes_what_waits(installation: Installation) ->
     await installation.has_flusher()
     async with installation.client() as client:
         await client.post("/memories", json={"agent_id": "a", "content": "to be flushed"})
+    await asyncio.sleep(1.5)  # the flusher looks once a second, and holds it for ten
     assert await running.stop() == 0
     assert [p for p in (installation.data / "store").rglob("*.parquet")]
 
