@@ -35,7 +35,6 @@ class Housekeeping:
         self._merge_at: dict[OrgId, float] = {}
         self._report_at = now
         self._report = b""
-        self._merger = ports.open_merger(lease.confirm) if ports.open_merger else None
 
     async def step(self, *, is_quiet: bool) -> None:
         """Starts what is due; files are merged only while no delivery is waiting (`is_quiet`)."""
@@ -43,8 +42,8 @@ class Housekeeping:
         if now >= self._expire_at and not self._crew.busy(("expire", _EVERYBODY)):
             self._expire_at = now + self._limits.expire_every
             self._crew.start(("expire", _EVERYBODY), self._expire())
-        if is_quiet and self._merger is not None:
-            self._start_merge(self._merger)
+        if is_quiet:
+            self._start_merge()
         await self._post_report()
 
     async def _expire(self) -> None:

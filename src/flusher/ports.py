@@ -73,7 +73,7 @@ class FlusherPorts:
     """In [0, 1)."""
     pause: Callable[[float], Coroutine[Any, Any, None]]
     """Sleeps: `asyncio.sleep` outside tests."""
-    open_merger: Callable[[Callable[[], Awaitable[object]]], Merger] | None = None
+    open_merger: Callable[[Callable[[], Awaitable[object]]], Merger]
     """Given what raises LeaseLost when another owner took over, and is asked before a file goes."""
 
 

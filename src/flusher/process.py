@@ -1,6 +1,7 @@
 """One flusher as a process: its settings, its signals, its parent."""
 
 import contextlib
+from typing import Final
 
 from core.settings import Settings
 from flusher.batcher import BatchLimits
@@ -8,7 +9,7 @@ from flusher.ports import FlusherLimits, FlusherPorts
 from flusher.service import Flusher
 from flusher.stopping import Stop, on_parents_death, on_signals
 
-_DRAIN_SHARE = 0.5
+_DRAIN_SHARE: Final = 0.5
 """Of the shutdown time: the rest is for what was under way, and for closing."""
 
 

@@ -1,12 +1,11 @@
 """The sweep: memories that the journal owes and that are due, straight into delivery."""
 
 from core.model.memory import OrgId
-from core.ports import Clock, Ledger, Outbox
 from flusher.batcher import Batcher
 from flusher.circuit import Circuits
 from flusher.dispatch import Dispatch
 from flusher.parcels import without
-from flusher.ports import FlusherLimits
+from flusher.ports import FlusherLimits, FlusherPorts
 
 
 class Sweep:
@@ -15,17 +14,13 @@ class Sweep:
     def __init__(
         self,
         *,
-        clock: Clock,
-        ledger: Ledger,
-        outbox: Outbox,
+        ports: FlusherPorts,
         batcher: Batcher,
         dispatch: Dispatch,
         circuits: Circuits,
         limits: FlusherLimits,
     ) -> None:
-        self._clock = clock
-        self._ledger = ledger
-        self._outbox = outbox
+        self._ports = ports
         self._batcher = batcher
         self._dispatch = dispatch
         self._circuits = circuits
@@ -35,7 +30,7 @@ class Sweep:
     async def step(self) -> bool:
         """One batch of every org that may deliver. True: something was sent, more may be due."""
         sent = False
-        for org_id in self._in_turn(await self._ledger.orgs_owing(self._clock.micros())):
+        for org_id in self._in_turn(await self._ports.ledger.orgs_owing(self._ports.clock.micros())):
             if self._room < self._limits.batch.bytes:
                 break
             if self._dispatch.can_take(org_id):
@@ -47,7 +42,7 @@ class Sweep:
         limits, is_probe = self._limits, self._circuits.of(org_id).failures > 0
         count = limits.probe_count if is_probe else limits.batch.largest_count
         size = limits.probe_bytes if is_probe else min(limits.batch.largest_bytes, self._room)
-        parcel = await self._outbox.due(org_id, self._clock.micros(), count, size)
+        parcel = await self._ports.outbox.due(org_id, self._ports.clock.micros(), count, size)
         if parcel is not None:
             parcel = without(parcel, self._batcher.held(org_id))
         if parcel is None:

@@ -47,15 +47,7 @@ class Tenure:
         self.consumer = Consumer(
             clock=ports.clock, queue=self.queue, batcher=batcher, dispatch=dispatch, limits=limits
         )
-        self.sweep = Sweep(
-            clock=ports.clock,
-            ledger=ports.ledger,
-            outbox=ports.outbox,
-            batcher=batcher,
-            dispatch=dispatch,
-            circuits=circuits,
-            limits=limits,
-        )
+        self.sweep = Sweep(ports=ports, batcher=batcher, dispatch=dispatch, circuits=circuits, limits=limits)
         self.health = HealthChecks(
             ports=ports, limits=limits, crew=crew, bindings=bindings, circuits=circuits
         )
@@ -71,7 +63,7 @@ class Tenure:
         """
         ended = self.crew.collect()
         self._judge(ended)
-        now, more = self._ports.clock.monotonic(), False
+        now = self._ports.clock.monotonic()
         if any(e.job[0] == "settle" for e in ended):
             self._settle_at = now  # it does a bounded piece at a time, and may have more
         await self._try("health", self.health.step())

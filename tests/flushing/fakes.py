@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from core.model.errors import StoreAmbiguous, StoreError, StoreRefused, StoreUnreachable
 from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, Tally, decode
@@ -115,17 +116,30 @@ class CountingMetrics:
         self.gauges[name] = value
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A `MergeTurn`."""
+
+    merged: int
+
+    @property
+    def did_something(self) -> bool:
+        return self.merged > 0
+
+
 class ListMerger:
-    """Remembers for which orgs it was called."""
+    """Remembers for which orgs it was called. Merges what `files` says, a turn each."""
 
     def __init__(self) -> None:
         self.turns: list[OrgId] = []
+        self.files: list[int] = []
         self.error: StoreError | None = None
 
-    async def step(self, binding: Binding, now: Micros) -> None:
+    async def step(self, binding: Binding, now: Micros) -> Turn:
         self.turns.append(binding.org_id)
         if self.error is not None:
             raise self.error
+        return Turn(self.files.pop() if self.files else 0)
 
 
 def contents(parcels: Sequence[Parcel]) -> list[str]:

@@ -131,6 +131,14 @@ async def test_claims_expire_after_the_window(mill: Rig) -> None:
     assert (await mill.backlog()).claims == 0
 
 
+async def test_expiry_walks_through_many_claims_in_small_turns(tmp_path: Path, clock: ManualClock) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, expire_rows=2)) as mill:
+        await mill.write("a", "b", "c", "d", "e")
+        await mill.turns(20)
+        await mill.turns(1, mill.limits.window)
+        assert (await mill.backlog()).claims == 0
+
+
 async def test_files_are_merged_one_org_at_a_time_and_not_for_a_remote_store(mill: Rig) -> None:
     await mill.bind(OTHER, url="https://arc.example", id="arc_far")
     await mill.turns(3)
