@@ -1,5 +1,6 @@
 """`memtrace serve`, the production form: it starts when all is well, and says why when not."""
 
+import asyncio
 import re
 import sqlite3
 from pathlib import Path
@@ -115,3 +116,14 @@ async def test_memtrace_alone_serves(installation: Installation) -> None:
     running = await installation.spawn(env=production(installation))
     await running.says("server_started")
     assert await running.stop(2) == 0
+
+
+async def test_a_connection_that_sends_no_complete_head_is_closed(installation: Installation) -> None:
+    running = await installation.dev(MEMTRACE_SERVER_HEADER_TIMEOUT="0.3")
+    port = int(installation.env["MEMTRACE_URL"].rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health HTTP/1.1\r\nx-slow: ")
+    async with asyncio.timeout(5):
+        assert b"request_timeout" in await reader.read()
+    writer.close()
+    assert running.process.returncode is None

@@ -132,6 +132,28 @@ async def test_the_flusher_does_not_outlive_a_killed_server(installation: Instal
     await until(gone, what="the end of the flusher")
 
 
+async def test_a_request_in_flight_is_finished_while_new_ones_are_refused(
+    installation: Installation,
+) -> None:
+    running = await installation.dev()
+    go_on = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"agent_id":"a",'
+        await go_on.wait()
+        yield b'"content":"in flight"}'
+
+    async with installation.client() as client:
+        flying = asyncio.create_task(client.post("/memories", content=body()))
+        await asyncio.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        await running.says("server_stopping")
+        await until(lambda: _is_refused(client), what="the refusal of new requests")
+        go_on.set()
+        assert (await flying).status_code == 201
+    assert await running.ends() == 0
+
+
 async def test_a_second_signal_ends_it_at_once(installation: Installation) -> None:
     running = await installation.dev()
     async with installation.client() as client:
@@ -143,6 +165,13 @@ async def test_a_second_signal_ends_it_at_once(installation: Installation) -> No
         assert await running.ends(3) == 1
         slow.cancel()
         await asyncio.wait([slow])
+
+
+async def _is_refused(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/memories")).status_code == 503
+    except httpx.TransportError:
+        return True
 
 
 async def _dribble() -> AsyncIterator[bytes]:
