@@ -1,0 +1,102 @@
+"""Every event store there is, each behind what its contract suite needs to drive it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.adapters.events.engine import Engine
+from core.adapters.events.parquet import ParquetStore
+from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, encode
+from core.model.tenant import Binding
+from core.ports import EventStore, Parcel
+from tests.clock import ManualClock
+
+ACME: Final = OrgId("org_acme")
+OTHER: Final = OrgId("org_other")
+HOUR: Final[Micros] = 3_600_000_000
+T0: Final[Micros] = 1_780_000_000_000_000 // HOUR * HOUR
+"""The beginning of an hour."""
+ALWAYS: Final = Span(10**13, 2 * T0)
+
+
+def memory(time: Micros, key: str = "", *, org: OrgId = ACME, **fields: object) -> Memory:
+    """A valid memory at T0 + time; its key is made from its time unless given."""
+    values: dict[str, object] = {
+        "time": T0 + time,
+        "org_id": org,
+        "agent_id": "crawler",
+        "session_id": "sess_1",
+        "memory_type": "episodic",
+        "event_type": "general",
+        "content": f"memory {time}",
+        "metadata_json": "",
+        "tags_csv": "",
+        "dedup_key": key or f"key-{time}",
+        "importance": 0.0,
+        "parent_id": "",
+        **fields,
+    }
+    return Memory(**values)  # type: ignore[arg-type]
+
+
+def parcel(memories: Sequence[Memory]) -> Parcel:
+    ordered = sorted(memories, key=lambda m: m.identity)
+    org = OrgId(ordered[0].org_id) if ordered else ACME
+    return Parcel(org, tuple(m.time for m in ordered), b"\n".join(map(encode, ordered)))
+
+
+def collapsed(memories: Sequence[Memory]) -> list[Memory]:
+    """Repeats are neighbours: each memory once, in the order given."""
+    return list(dict.fromkeys(memories))
+
+
+@dataclass
+class Shelf:
+    """One store with bindings of two orgs to one measurement."""
+
+    store: EventStore
+    bind: Callable[[OrgId], Binding]
+    settle: Callable[[], Awaitable[None]]
+    """Returns when what was appended is shown to every reader."""
+
+    async def put(self, *memories: Memory) -> None:
+        for org in sorted({m.org_id for m in memories}):
+            mine = [m for m in memories if m.org_id == org]
+            await self.store.append(self.bind(OrgId(org)), parcel(mine))
+        await self.settle()
+
+    async def search(
+        self,
+        filter: MemoryFilter | None = None,
+        span: Span = ALWAYS,
+        *,
+        order: Order = "asc",
+        limit: int = 1000,
+        after: Position | None = None,
+        org: OrgId = ACME,
+    ) -> list[Memory]:
+        return await self.store.search(self.bind(org), filter or MemoryFilter(), span, order, limit, after)
+
+
+@contextlib.asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[Shelf]:
+    clock = ManualClock()
+    engine = Engine(memory_limit_mb=128, threads=2)
+    store = ParquetStore(engine=engine, clock=clock, query_timeout=30)
+
+    def bind(org: OrgId) -> Binding:
+        return Binding(f"arc_{org}", org, f"file:{folder}/store", "memories", "events", 0)
+
+    async def settle() -> None:
+        clock.advance(3)
+
+    try:
+        yield Shelf(store, bind, settle)
+    finally:
+        engine.close()
+
+
+STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Shelf]]]] = {"embedded": embedded}
