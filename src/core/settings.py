@@ -125,18 +125,18 @@ class JournalSettings:
         "full", "SQLite's `synchronous`; with `normal` a power cut may lose the last acknowledged writes"
     )
     max_memories_per_org: int = setting(
-        200_000, "memories of one org that may wait for its store; beyond it 503", low=1, high=100_000_000
+        2_000_000, "memories of one org that may wait for its store; beyond it 503", low=1, high=100_000_000
     )
     max_bytes_per_org: int = setting(
-        256 * _MIB, "their size", unit="bytes", low=_MIB, high=1024 * 1024 * _MIB
+        1024 * _MIB, "their size", unit="bytes", low=_MIB, high=1024 * 1024 * _MIB
     )
     max_claims_per_org: int = setting(
         5_000_000, "dedup keys of one org within the window; beyond it 503", low=1, high=1_000_000_000
     )
     max_memories: int = setting(
-        1_000_000, "memories of all orgs that may wait; beyond it 503", low=1, high=100_000_000
+        8_000_000, "memories of all orgs that may wait; beyond it 503", low=1, high=100_000_000
     )
-    max_bytes: int = setting(1024 * _MIB, "their size", unit="bytes", low=_MIB, high=1024 * 1024 * _MIB)
+    max_bytes: int = setting(4096 * _MIB, "their size", unit="bytes", low=_MIB, high=1024 * 1024 * _MIB)
 
     def __post_init__(self) -> None:
         check_ranges("journal", self)

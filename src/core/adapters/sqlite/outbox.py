@@ -40,13 +40,13 @@ class SqliteOutbox:
         self._clock = clock
 
     async def due(self, org_id: OrgId, now: Micros, max_count: int, max_bytes: int) -> Parcel | None:
-        """Looks among the parked rows only: what was never received comes by the queue again."""
+        """Those due longest, among the parked rows only: what was never received comes by the queue again."""
 
         def read(connection: sqlite3.Connection) -> Parcel | None:
             rows = connection.execute(
                 """SELECT time, payload FROM journal JOIN ledger USING (org_no)
                    WHERE parked = 1 AND org_id = ? AND due_at <= ? AND state = 0
-                   ORDER BY time LIMIT ?""",
+                   ORDER BY due_at, time LIMIT ?""",  # the index's own order: nothing is sorted
                 (org_id, now, max_count),
             )
             return parcel_of(org_id, rows, max_bytes)
@@ -143,14 +143,14 @@ class SqliteOutbox:
 
 
 def parcel_of(org_id: OrgId, rows: sqlite3.Cursor, max_bytes: int) -> Parcel | None:
-    """The rows (time, payload) up to `max_bytes`, and at least one; None when there are none."""
-    times: list[Micros] = []
-    lines: list[bytes] = []
+    """The rows (time, payload) up to `max_bytes`, and at least one, in time order; None without any."""
+    taken: list[tuple[Micros, bytes]] = []
     size = 0
     for time, line in rows:
         size += len(line)
-        if times and size > max_bytes:
+        if taken and size > max_bytes:
             break
-        times.append(time)
-        lines.append(line)
-    return Parcel(org_id, tuple(times), b"\n".join(lines)) if times else None
+        taken.append((time, line))
+    taken.sort()
+    times, lines = zip(*taken, strict=True) if taken else ((), ())
+    return Parcel(org_id, tuple(times), b"\n".join(lines)) if taken else None

@@ -39,11 +39,11 @@ _Fate = Literal["created", "renewed", "again", "duplicate"]
 class JournalLimits:
     """How much may be unsettled. A request beyond it is refused whole."""
 
-    memories_per_org: int = 200_000
-    bytes_per_org: int = 256 * 1024 * 1024
+    memories_per_org: int = 2_000_000
+    bytes_per_org: int = 1024 * 1024 * 1024
     claims_per_org: int = 5_000_000
-    memories: int = 1_000_000
-    bytes: int = 1024 * 1024 * 1024
+    memories: int = 8_000_000
+    bytes: int = 4 * 1024 * 1024 * 1024
 
 
 @dataclass(slots=True)
