@@ -10,6 +10,7 @@ from handlers.http.checks import (
     checked_id,
     checked_size,
     compact_json,
+    is_id,
     refuse,
 )
 from handlers.http.cursors import open_after
@@ -60,17 +61,21 @@ async def delete(doors: Doors, ask: Ask) -> Reply:
 async def memories(doors: Doors, ask: Ask) -> Reply:
     """What was written under its name and under its id, of the last 24 hours where nothing else is asked."""
     given = parse_query(ask.query, ListQuery)
-    names = await doors.agents.names(ask.principal.org_id, ask.params["id"])
-    _check_known_or_id(names, ask.params["id"])
+    names = await _names(doors, ask)
     query = listed(given, doors.clock.micros(), agent_ids=names, since=_DEFAULT_SINCE)
     return present.reply(200, present.memory_list(await doors.recall.search(ask.principal, query, "list")))
 
 
 async def stats(doors: Doors, ask: Ask) -> Reply:
+    if not is_id(ask.params["id"]):
+        await _names(doors, ask)
     return present.reply(200, present.stats(await doors.agents.stats(ask.principal, ask.params["id"])))
 
 
-def _check_known_or_id(names: tuple[str, ...], given: str) -> None:
-    """Under a name that is no id nothing can be written, unless it is that of a registered agent."""
+async def _names(doors: Doors, ask: Ask) -> tuple[str, ...]:
+    """Under what the agent's memories are written. What is no id must be a registered agent's name."""
+    given = ask.params["id"]
+    names = await doors.agents.names(ask.principal.org_id, given)
     if names == (given,):
         checked_id(given, "agent_id")
+    return names

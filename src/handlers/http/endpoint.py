@@ -26,6 +26,8 @@ class Endpoint:
     answers: tuple[type[Any], ...] = ()
     """The types of the successful answer, one of them; none for an answer that is no JSON object."""
     status: int = 200
+    also_with: int = 0
+    """Another status with which the same answers may come."""
     takes: tuple[type[Any], ...] = ()
     """The types of the body, one of them; none where no body is read."""
     body_required: bool = True

@@ -64,6 +64,8 @@ def document_of(routes: Sequence[Endpoint]) -> JsonObject:
     _, schemas = msgspec.json.schema_components(
         sorted(types, key=lambda t: t.__name__), ref_template=_REFERENCE
     )
+    for schema in schemas.values():
+        _drop_defaults(schema)
     paths: JsonObject = {}
     for endpoint in routes:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -95,7 +97,7 @@ def errors_of(endpoint: Endpoint) -> dict[int, list[type[MemtraceError]]]:
         errors += (DatabaseError, InternalError)
     if endpoint.takes:
         errors += _WITH_BODY
-    elif endpoint.query is not None or endpoint.path.endswith("/{id}/memories"):
+    elif endpoint.query is not None:
         errors.append(InvalidRequest)
     by_status: dict[int, list[type[MemtraceError]]] = {}
     for error in errors:
@@ -131,6 +133,12 @@ def _path_parameters(endpoint: Endpoint) -> list[JsonObject]:
     ]
 
 
+def _drop_defaults(schema: JsonObject) -> None:
+    """Our defaults in bodies only mean that something may be left out, and `required` says that."""
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
+
+
 def _query_parameters(endpoint: Endpoint) -> list[JsonObject]:
     if endpoint.query is None:
         return []
@@ -160,11 +168,12 @@ def _failures(endpoint: Endpoint) -> JsonObject:
     failures: JsonObject = {}
     for status, errors in errors_of(endpoint).items():
         codes = [f"`{error.code}`" for error in errors]
+        types = (*endpoint.answers, ErrorAnswer) if status == endpoint.also_with else (ErrorAnswer,)
         retries = status in (503, 504) or any(error.retry_after is not None for error in errors)
         failures[str(status)] = {
             "description": ", ".join(dict.fromkeys(codes)),
             "headers": {**_ANSWER_HEADERS, **(_RETRY_AFTER if retries else {})},
-            "content": {_JSON: {"schema": _one_of((ErrorAnswer,))}},
+            "content": {_JSON: {"schema": _one_of(types)}},
         }
     return failures
 

@@ -52,6 +52,11 @@ class Repeats:
         self._window = window
         self._turns: dict[tuple[OrgId, bytes], _Turn] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many keys are in use at this moment."""
+        return len(self._turns)
+
     async def once(self, ask: Ask, route: bytes, create: Callable[[], Awaitable[Reply]]) -> Reply:
         """What `create` answers or, for a key that is known, what it answered then.
 

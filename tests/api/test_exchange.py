@@ -1,0 +1,329 @@
+"""What holds for every exchange: request ids, methods, paths, room, time, faults, logs, numbers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from core.model.errors import DatabaseError, StoreUnreachable
+from tests.api.raw import GONE, Wire, chunk, exchanged, scope
+from tests.api.rig import Api, assert_error
+
+URL = "/api/v1/memories"
+ONE = b'{"agent_id":"a","content":"x"}'
+
+
+class Stuck:
+    """An ingest that waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def write(self, *_: Any) -> Any:
+        self.entered.set()
+        await self.released.wait()
+        raise StoreUnreachable()
+
+
+class Failing:
+    """Any service, failing in the same way whatever is asked of it."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: Any, **__: Any) -> Any:
+            raise self._error
+
+        return fail
+
+
+# --- request ids --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["a", "A-b_c.9", "x" * 128])
+async def test_a_callers_request_id_is_echoed(api: Api, given: str) -> None:
+    for path in ("/health", URL, "/nowhere"):
+        answer = await api.send("GET", path, headers={"X-Request-ID": given})
+        assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "a\tb", "ä".encode().decode("latin-1"), "a/b"])
+async def test_a_malformed_request_id_is_replaced(api: Api, given: str) -> None:
+    wire = await exchanged(api.app, "GET", "/livez", headers={"x-request-id": given})
+    made = wire.answer.headers["x-request-id"]
+    assert made != given
+    assert len(made) == 28
+    assert made.startswith("req_")
+
+
+async def test_request_ids_that_are_made_differ(api: Api) -> None:
+    made = {(await api.get("/livez")).headers["x-request-id"] for _ in range(20)}
+    assert len(made) == 20
+
+
+# --- paths and methods --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v2/memories", "/api/v1/agents/a/b/c", "/%00", "//"])
+async def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
+    assert_error(await api.get(path), 404, "not_found", "no such route")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("DELETE", URL, "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/health", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/api/v1/sessions/s", "GET, HEAD, OPTIONS, PUT"),
+        ("GET", "/api/v1/search", "OPTIONS, POST"),
+        ("BREW", "/api/v1/agents/a", "DELETE, GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(api: Api, method: str, path: str, allow: str) -> None:
+    answer = await api.send(method, path)
+    assert_error(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == allow
+
+
+async def test_a_slash_at_the_end_makes_no_difference(api: Api) -> None:
+    assert (await api.get(f"{URL}/")).status == 200
+    assert (await api.get("/api/v1/agents/a/stats/")).status == 200
+
+
+async def test_a_path_without_its_raw_form_is_still_matched(api: Api) -> None:
+    wire = await exchanged(api.app, "GET", "/api/v1/agents/a/stats", raw_path=None)
+    assert wire.answer.status == 200
+
+
+@pytest.mark.parametrize("path", [URL, "/health", "/nowhere", "/api/v1/memories/none"])
+async def test_head_is_get_without_a_body(api: Api, path: str) -> None:
+    got, head = await api.get(path), await api.send("HEAD", path)
+    assert (head.status, head.content) == (got.status, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert abs(int(head.headers["content-length"]) - len(got.content)) <= 2
+
+
+async def test_options_names_the_methods(api: Api) -> None:
+    answer = await api.as_("").send("OPTIONS", URL)
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert_error(await api.send("OPTIONS", "/nowhere"), 404, "not_found")
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+async def test_a_body_that_announces_too_much_is_refused_unread(api: Api) -> None:
+    small = api.with_server(max_body_bytes=1024)
+    headers = {"x-api-key": "full", "content-length": "1025"}
+    wire = await exchanged(small.app, "POST", URL, [chunk(b"x" * 1025)], headers)
+    body = assert_error(wire.answer, 413, "request_too_large", "1024 bytes")
+    assert body["max_bytes"] == 1024
+    assert wire.unread == 1
+
+
+@pytest.mark.parametrize("chunks", [[b"x" * 1025], [b"x" * 600, b"x" * 600, b"x"]])
+async def test_a_body_of_unknown_length_is_refused_once_it_is_too_large(
+    api: Api, chunks: list[bytes]
+) -> None:
+    small = api.with_server(max_body_bytes=1024)
+    messages = [chunk(part, more=True) for part in chunks[:-1]] + [chunk(chunks[-1])]
+    wire = await exchanged(small.app, "POST", URL, messages)
+    assert_error(wire.answer, 413, "request_too_large")
+    assert wire.unread == (1 if len(chunks) > 1 else 0)
+
+
+async def test_a_body_of_exactly_the_limit_is_read(api: Api) -> None:
+    small = api.with_server(max_body_bytes=1024)
+    wire = await exchanged(small.app, "POST", URL, [chunk(ONE.ljust(1024))])
+    assert wire.answer.status == 201
+
+
+async def test_a_body_in_pieces_is_one_body(api: Api) -> None:
+    messages = [chunk(ONE[:9], more=True), chunk(more=True), chunk(ONE[9:])]
+    assert (await exchanged(api.app, "POST", URL, messages)).answer.status == 201
+
+
+@pytest.mark.parametrize("length", ["-1", "ten", "+5", "9" * 5_000])
+async def test_a_length_that_is_none_is_an_error(api: Api, length: str) -> None:
+    headers = {"x-api-key": "full", "content-length": length}
+    wire = await exchanged(api.app, "POST", URL, [chunk(ONE)], headers)
+    assert wire.answer.status in (400, 413)
+
+
+async def test_a_slow_body_is_given_up(api: Api) -> None:
+    hasty = api.with_server(read_timeout=0.1, header_timeout=0.1)
+    for messages in ([], [chunk(ONE[:5], more=True)]):
+        wire = await exchanged(hasty.app, "POST", URL, messages)
+        assert_error(wire.answer, 408, "request_timeout", "within 0.1 seconds")
+
+
+async def test_nobody_is_answered_who_has_gone(api: Api) -> None:
+    for messages in ([GONE], [chunk(ONE[:5], more=True), GONE]):
+        assert (await exchanged(api.app, "POST", URL, messages)).sent == []
+
+
+async def test_no_body_is_read_where_none_is_wanted(api: Api) -> None:
+    wire = await exchanged(api.app, "GET", URL, [chunk(b"ignored")])
+    assert (wire.answer.status, wire.unread) == (200, 1)
+
+
+async def test_a_strangers_body_is_not_read(api: Api) -> None:
+    wire = await exchanged(api.app, "POST", URL, [chunk(ONE)], {"x-api-key": "nobody"})
+    assert_error(wire.answer, 401, "unauthenticated", "invalid API key")
+    assert wire.unread == 1
+
+
+async def test_a_cancelled_request_stays_cancelled(api: Api) -> None:
+    wire = Wire([])
+    task = asyncio.create_task(api.app(scope("POST", URL, {"x-api-key": "full"}), wire.receive, wire.send))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert wire.sent == []
+
+
+# --- room and time ------------------------------------------------------------------------------
+
+
+async def test_too_many_at_once_are_refused_but_probes_are_answered(api: Api) -> None:
+    stuck = Stuck()
+    busy = api.with_server(max_concurrent_requests=1).with_doors(ingest=stuck)
+    first = asyncio.create_task(busy.post(URL, {"agent_id": "a", "content": "x"}))
+    await stuck.entered.wait()
+    refused = await busy.get(URL)
+    assert_error(refused, 503, "overloaded")
+    assert refused.headers["retry-after"] == "1"
+    for probe in ("/health", "/livez", "/metrics"):
+        assert (await busy.get(probe)).status == 200
+    stuck.released.set()
+    assert (await first).status == 502
+    assert (await busy.get(URL)).status == 200, "there is room again"
+
+
+async def test_while_stopping_new_requests_are_refused_but_probes_are_answered(api: Api) -> None:
+    api.app.stop()
+    refused = await api.get(URL)
+    assert_error(refused, 503, "shutting_down")
+    assert refused.headers["retry-after"] == "1"
+    assert (await api.get("/health")).status == 200
+    assert (await api.get("/livez")).status == 200
+
+
+async def test_a_request_that_takes_too_long_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.http.service._ANSWER_SLACK", 0.0)
+    arc = {"query_timeout": 0.1, "connect_timeout": 0.1}
+    hasty = api.with_settings(server={"write_timeout": 0.1}, arc=arc).with_doors(ingest=Stuck())
+    answer = await hasty.post(URL, {"agent_id": "a", "content": "x"})
+    body = assert_error(answer, 503, "unavailable", "0.1 seconds")
+    assert "Idempotency-Key" in body["hint"]
+
+
+# --- faults and logs ----------------------------------------------------------------------------
+
+
+async def test_an_unexpected_error_says_nothing_and_is_logged_once_without_content(api: Api) -> None:
+    broken = api.with_doors(ingest=Failing(ZeroDivisionError("secret content")))
+    with capture_logs() as logs:
+        answer = await broken.post(URL, {"agent_id": "a", "content": "secret content"})
+    body = assert_error(answer, 500, "internal_error")
+    assert "secret" not in answer.content.decode()
+    (line,) = [entry for entry in logs if entry["event"] == "request_failed"]
+    assert line["request_id"] == body["request_id"]
+    assert (line["org_id"], line["route"]) == (api.org.id, f"POST {URL}")
+    assert "ZeroDivisionError" in line["fault"]
+    assert "memories.py" in line["fault"]
+    assert "secret content" not in str(logs)
+
+
+async def test_the_causes_of_an_unexpected_error_are_logged_too(api: Api) -> None:
+    error = RuntimeError("x")
+    error.__cause__ = KeyError("y")
+    error.__cause__.__context__ = error
+    with capture_logs() as logs:
+        await api.with_doors(ingest=Failing(error)).post(URL, {"agent_id": "a", "content": "x"})
+    assert "KeyError" in logs[0]["fault"]
+
+
+async def test_what_operators_must_know_is_logged_and_kept_from_callers(api: Api) -> None:
+    broken = api.with_doors(health=Failing(DatabaseError("the database /var/x.db is full")))
+    with capture_logs() as logs:
+        answer = await broken.get("/livez")
+    assert_error(answer, 503, "database_error", "The metadata database is not usable.")
+    assert answer.headers["retry-after"] == "5"
+    assert "/var/x.db" in logs[0]["reason"]
+
+
+async def test_a_store_that_fails_is_told_and_logged(api: Api) -> None:
+    broken = api.with_doors(recall=Failing(StoreUnreachable()))
+    with capture_logs() as logs:
+        answer = await broken.get(URL)
+    assert_error(answer, 502, "store_unreachable")
+    assert answer.headers["retry-after"] == "5"
+    assert logs[0]["event"] == "request_failed"
+
+
+async def test_what_callers_do_wrong_is_not_logged(api: Api) -> None:
+    with capture_logs() as logs:
+        await api.post(URL, {})
+        await api.get("/nowhere")
+        await api.as_("").get(URL)
+    assert logs == []
+
+
+async def test_at_level_debug_every_request_is_told_in_one_line(api: Api) -> None:
+    with capture_logs() as logs:
+        await api.with_log("debug").get(URL, agent_id="agent_secret")
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("request_served", "debug")
+    assert (line["method"], line["route"], line["status"]) == ("GET", f"GET {URL}", 200)
+    assert line["org_id"] == api.org.id
+    assert "agent_secret" not in str(line)
+
+
+async def test_at_level_info_slow_and_failed_requests_are_told(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logs:
+        await api.get("/livez")
+        await api.get("/ready")
+        monkeypatch.setattr("handlers.http.exchange.SLOW_SECONDS", 0.0)
+        await api.get("/nowhere")
+    assert [(entry["event"], entry["status"]) for entry in logs] == [
+        ("request_served", 503),
+        ("request_served", 404),
+    ]
+
+
+async def test_at_level_error_no_request_is_told(api: Api) -> None:
+    with capture_logs() as logs:
+        await api.with_log("error").get("/ready")
+    assert logs == []
+
+
+async def test_requests_are_counted_by_status_and_timed_by_kind(api: Api) -> None:
+    await api.get(URL)
+    await api.get("/nowhere")
+    text = (await api.get("/metrics")).content.decode()
+    assert 'memtrace_requests_total{status="2xx"} 1.0' in text
+    assert 'memtrace_requests_total{status="4xx"} 1.0' in text
+    assert 'memtrace_request_seconds_count{kind="read"} 1.0' in text
+    assert 'memtrace_request_seconds_count{kind="other"} 1.0' in text
+
+
+# --- other protocols ----------------------------------------------------------------------------
+
+
+async def test_a_server_that_insists_on_a_lifespan_gets_one(api: Api) -> None:
+    wire = Wire([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    await api.app({"type": "lifespan"}, wire.receive, wire.send)
+    assert [m["type"] for m in wire.sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_a_websocket_is_declined(api: Api) -> None:
+    wire = Wire([{"type": "websocket.connect"}])
+    await api.app({"type": "websocket"}, wire.receive, wire.send)
+    assert wire.sent == [{"type": "websocket.close", "code": 1003}]
