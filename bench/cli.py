@@ -63,6 +63,34 @@ def run_http(options: argparse.Namespace) -> int:
     return 1 if any(s.errors or s.problems for s in found) else 0
 
 
+def run_seed(options: argparse.Namespace) -> int:
+    """`python -m bench seed`."""
+    # Here, so that `http` needs neither DuckDB nor the service's own code.
+    from bench.history import history
+    from bench.seeding import seed_claims, seed_history
+
+    if options.rows:
+        end = time.time_ns() // 1000
+        wanted = history(options.rows, options.days, end, "org_default", options.sessions, options.seed)
+        files = seed_history(options.data, wanted)
+        say(f"{wanted.rows:,} memories of {wanted.days} days in {files} files")
+        say(f"{wanted.sessions} sessions in the last 24 hours: bench_session_0000 and on")
+    if options.claims:
+        seed_claims(options.data, options.claims)
+        say(f"{options.claims:,} claims within the window")
+    return 0
+
+
+def run_service(options: argparse.Namespace) -> int:
+    """`python -m bench service`."""
+    from bench.service import all_met, content, measure, printed
+
+    report = measure(options.stages, quick=options.quick, keep=options.keep, say=say)
+    print(printed(report))
+    write_json(options.json, content(report))
+    return 0 if all_met(report.findings) else 1
+
+
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps(content, indent=1) + "\n")
@@ -72,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures memory services.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_http(commands.add_parser("http", help="drive one server, or two in turns, through the REST API"))
+    _add_seed(commands.add_parser("seed", help="give a stopped `memtrace dev` installation a past"))
+    _add_service(commands.add_parser("service", help="measure this service and hold it against its targets"))
     return parser
 
 
@@ -89,6 +119,27 @@ def _add_http(parser: argparse.ArgumentParser) -> None:
     add("--pause", type=float, default=0.0, metavar="SECONDS", help="before each window, not timed")
     add("--json", type=Path, metavar="FILE", help="write everything there too")
     parser.set_defaults(command=run_http)
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="FOLDER", help="the --data folder of the installation")
+    add("--rows", type=int, default=0, help="memories to put into its embedded store")
+    add("--days", type=_positive, default=30, help="over which they are spread, up to now")
+    add("--sessions", type=_positive, help="in each 24 hours; without, so many that each has about 500")
+    add("--claims", type=int, default=0, help="dedup keys to claim within the window")
+    add("--seed", type=int, default=1)
+    parser.set_defaults(command=run_seed)
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    stages = ("writing", "day", "month")
+    add = parser.add_argument
+    add("--stages", nargs="+", choices=stages, default=stages, metavar="STAGE", help=", ".join(stages))
+    add("--quick", action="store_true", help="a few seconds of everything: to see that it works")
+    add("--keep", type=Path, metavar="FOLDER", help="leave the installations there")
+    add("--json", type=Path, metavar="FILE", help="write everything there too")
+    parser.set_defaults(command=run_service)
 
 
 def _positive(text: str) -> int:

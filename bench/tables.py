@@ -4,18 +4,8 @@ from collections.abc import Sequence
 
 from bench.results import Ratio, Summary
 
-_HEAD = (
-    "workload",
-    "target",
-    "requests/s",
-    "memories/s",
-    "p50 ms",
-    "p90 ms",
-    "p99 ms",
-    "max ms",
-    "errors",
-    "",
-)
+_LATENCIES = ("p50 ms", "p90 ms", "p99 ms", "max ms")
+_HEAD = ("workload", "target", "requests/s", "memories/s", *_LATENCIES, "errors", "content")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
