@@ -34,6 +34,11 @@ class Holder:
     def url(self) -> str:
         return url_of(self.host, self.port)
 
+    @property
+    def told(self) -> str:
+        """For people; one that has the lock and has not told yet is starting."""
+        return f"{self.url}, process {self.pid}" if self.pid else "starting"
+
 
 class Claim:
     """The held lock; `tell` says who holds it, for others to read."""

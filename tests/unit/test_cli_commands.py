@@ -398,6 +398,11 @@ def test_doctor_fails_a_file_that_is_no_database(database: Path, capsys: pytest.
     assert "cannot be used" in failures(capsys)["database"]
 
 
+def test_doctor_changes_nothing(memtrace: Memtrace, database: Path) -> None:
+    assert verdicts(memtrace)["database"] == "warn"
+    assert not database.exists()
+
+
 def test_doctor_fails_a_damaged_database(
     memtrace: Memtrace, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -407,6 +412,18 @@ def test_doctor_fails_a_damaged_database(
     held_[3 * 4096 : 8 * 4096] = b"\xff" * (5 * 4096)
     database.write_bytes(held_)
     assert "database" in failures(capsys)
+
+
+def test_doctor_fails_a_folder_that_cannot_be_written(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMTRACE_AUTH_DB_PATH", "/proc/self/memtrace.db")
+    assert "cannot be written" in failures(capsys)["database"]
+
+
+def test_doctor_warns_where_nobody_started_a_server_yet(memtrace: Memtrace) -> None:
+    memtrace("migrate")
+    assert verdicts(memtrace)["orgs"] == "warn"
 
 
 def test_doctor_fails_a_store_that_does_not_answer(
@@ -439,4 +456,4 @@ def test_doctor_fails_a_journal_from_the_future(
             await shop.journal.append(ACME, [draft("from the future")], None)
 
     asyncio.run(work())
-    assert "future" in failures(capsys)["stamps"]
+    assert "future" in failures(capsys)["clock"]

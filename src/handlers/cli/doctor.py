@@ -1,13 +1,13 @@
-"""`memtrace doctor`: looks at everything a server needs, and says what to do about what is wrong."""
+"""`memtrace doctor`: looks at everything that a server needs, and changes nothing."""
 
 import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -15,9 +15,10 @@ from core.model.errors import ConfigurationError, MasterKeyError, MemtraceError,
 from core.model.memory import Micros
 from core.model.tenant import FILE_SCHEME, SealedBinding
 from core.model.timewindow import micros_of
-from core.ports import Backlog
+from handlers.cli import verdicts
 from handlers.cli.calls import AsJson, Call, call_of, opened
 from handlers.cli.output import as_json, clean, say
+from handlers.cli.verdicts import Finding
 from handlers.holding import holder_of
 from handlers.listening import is_loopback
 
@@ -25,25 +26,7 @@ if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
     from core.settings import Settings
 
-Verdict = Literal["ok", "warn", "fail"]
-_MICROS: Final = 1_000_000
-_SANE_SINCE: Final = micros_of(datetime(2026, 1, 1, tzinfo=UTC))
-_LEAD: Final = 2 * _MICROS
-_OLD_SECONDS: Final = 300
-_NEARLY_FULL: Final = 0.8
-_LOW_DISK: Final = 2 * 1024**3
-_NO_DISK: Final = 200 * 1024**2
 _CHECK_SECONDS: Final = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the diagnosis; `advice` is what to do where it is not ok."""
-
-    what: str
-    verdict: Verdict
-    told: str
-    advice: str = ""
 
 
 def doctor(ctx: typer.Context, json_: AsJson = False) -> None:
@@ -64,7 +47,7 @@ def doctor(ctx: typer.Context, json_: AsJson = False) -> None:
 def _print(findings: list[Finding]) -> None:
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        advice = f"\n{'':<{width + 7}} → {clean(finding.advice)}" if finding.advice else ""
+        advice = f"\n{'':<{width + 8}}{clean(finding.advice)}" if finding.advice else ""
         say(f"{finding.verdict:<4}  {finding.what:<{width}}  {clean(finding.told)}{advice}")
 
 
@@ -72,65 +55,27 @@ async def _all(call: Call) -> list[Finding]:
     try:
         settings = call.settings()
     except MemtraceError as e:
-        return [_failed("configuration", e)]
-    return [finding async for finding in examine(settings)]
+        return [verdicts.failure("configuration", e)]
+    return [finding async for finding in _examined(settings)]
 
 
-async def examine(settings: "Settings") -> AsyncIterator[Finding]:
-    """Everything, in the order in which a start needs it; goes on as far as makes sense."""
-    for finding in (_configuration(settings), _openness(settings), _master_key(settings), _clock()):
-        yield finding
+async def _examined(settings: "Settings") -> AsyncIterator[Finding]:
+    """In the order in which a start needs it, as far as it can be seen without changing anything."""
+    yield verdicts.configuration(settings.file, settings.warnings)
+    host = settings.server.host
+    yield verdicts.access(asks_for_keys=settings.auth.enabled, host=host, is_loopback=is_loopback(host))
+    yield _master_key(settings)
     database = await asyncio.to_thread(lambda: list(_database(settings)))
     for finding in database:
         yield finding
-    if any(finding.verdict == "fail" for finding in database) or not _exists(settings):
+    if database[0].verdict != "ok":
         return
     try:
         async with opened(settings) as admin:
             async for finding in _inside(settings, admin):
                 yield finding
     except ConfigurationError as e:
-        yield _failed("database", e)
-
-
-async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding]:
-    """What only an opened installation tells."""
-    total = await admin.ledger.total()
-    yield _journal(total, settings)
-    yield await _processes(settings, admin, total)
-    bindings = {b.org_id: b for b in await admin.bindings.list_bindings()}
-    orgs = await admin.tenants.list_orgs()
-    if not orgs:
-        yield Finding(
-            "orgs", "warn", "there are none", "start the server once, or `memtrace org create NAME`"
-        )
-    for org in orgs:
-        if org.id in bindings:
-            async for finding in _binding(admin, bindings[org.id]):
-                yield finding
-        else:
-            advice = f"`memtrace org add-arc {org.id}` binds it; until then its reads and writes answer 503"
-            yield Finding(f"store of {org.id}", "warn", "not bound", advice)
-
-
-def _failed(what: str, error: MemtraceError) -> Finding:
-    return Finding(what, "fail", error.message, error.hint or "")
-
-
-def _configuration(settings: "Settings") -> Finding:
-    told = f"read from {settings.file}" if settings.file else "no file: defaults and environment"
-    if settings.warnings:
-        return Finding("configuration", "warn", told, "; ".join(settings.warnings))
-    return Finding("configuration", "ok", told)
-
-
-def _openness(settings: "Settings") -> Finding:
-    host = settings.server.host
-    if settings.auth.enabled:
-        return Finding("access", "ok", "API keys are asked for")
-    if is_loopback(host):
-        return Finding("access", "warn", f"no authentication, on {host}", "fine for trying out only")
-    return Finding("access", "fail", f"no authentication, on {host}", "set auth.enabled, or host 127.0.0.1")
+        yield verdicts.failure("database", e)
 
 
 def _master_key(settings: "Settings") -> Finding:
@@ -139,109 +84,72 @@ def _master_key(settings: "Settings") -> Finding:
     try:
         parse_master_key(settings.master_key)
     except MasterKeyError as e:
-        return _failed("master key", e)
+        return verdicts.failure("master key", e)
     return Finding("master key", "ok", "well formed")
 
 
-def _clock() -> Finding:
-    now = datetime.now(UTC)
-    if micros_of(now) < _SANE_SINCE:
-        return Finding("clock", "fail", f"it says {now:%Y-%m-%d %H:%M} UTC", "set the clock; run NTP")
-    return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC")
-
-
 def _database(settings: "Settings") -> Iterator[Finding]:
+    """The file first; then, where it can be read, the clock beside it and the room around it."""
     from core.bootstrap.database import inspect_database
 
-    path = settings.auth.db_path
-    folder = next(p for p in path.absolute().parents if p.exists())
+    path = settings.auth.db_path.absolute()
+    folder = _there(path.parent)
     if not os.access(folder, os.W_OK):
-        yield Finding(
-            "database", "fail", f"{folder} cannot be written", "check its rights, or set auth.db_path"
-        )
+        advice = "check its rights, or set auth.db_path"
+        yield Finding("database", "fail", f"{folder} cannot be written", advice)
         return
     try:
         report = inspect_database(settings)
     except ConfigurationError as e:
-        yield _failed("database", e)
+        yield verdicts.failure("database", e)
         return
-    if report is None:
-        yield Finding("database", "warn", f"{path} is not there", "the first start makes it")
-    elif report.damage:
-        yield Finding("database", "fail", f"{path} is damaged: {report.damage[0]}", "restore a backup of it")
-    elif report.unknown:
-        told = f"{path} was made by a newer Memtrace ({report.unknown[-1]})"
-        yield Finding("database", "fail", told, "run that version, or restore a backup made before it")
-    elif report.missing:
-        told = f"{path} is sound; {len(report.missing)} migrations are to be applied"
-        yield Finding("database", "warn", told, "the next start applies them, or `memtrace migrate` now")
-    else:
-        yield Finding("database", "ok", f"{path} is sound and up to date")
-    yield from _stamps(report.newest if report else None)
-    yield _disk("disk", path.absolute().parent)
+    yield verdicts.database(path, report)
+    yield verdicts.clock(_now(), report.newest if report else None)
+    yield _disk("disk", folder)
 
 
-def _exists(settings: "Settings") -> bool:
-    return settings.auth.db_path.exists()
+async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding]:
+    """What only an opened installation tells."""
+    total = await admin.ledger.total()
+    yield verdicts.journal(total, settings.journal, _now())
+    server = holder_of(settings.auth.db_path)
+    yield verdicts.processes(server.told if server else None, await admin.leases.holder(), total)
+    bindings = {b.org_id: b for b in await admin.bindings.list_bindings()}
+    orgs = await admin.tenants.list_orgs()
+    if not orgs:
+        yield Finding("orgs", "warn", "none", "start the server once, or `memtrace org create NAME`")
+    for org in orgs:
+        if org.id not in bindings:
+            yield verdicts.unbound(org.id)
+            continue
+        yield await _store(admin, bindings[org.id])
+        if bindings[org.id].url.startswith(FILE_SCHEME):
+            folder = Path(bindings[org.id].url.removeprefix(FILE_SCHEME))
+            yield _disk(f"disk of {org.id}", _there(folder))
 
 
-def _stamps(newest: Micros | None) -> Iterator[Finding]:
-    ahead = (newest or 0) - micros_of(datetime.now(UTC))
-    if ahead > _LEAD:
-        told = f"the newest memory is {ahead / _MICROS:.0f} s in the future"
-        yield Finding(
-            "stamps", "fail", told, "the clock stepped back: writes wait until it caught up; check NTP"
-        )
-
-
-def _journal(total: Backlog, settings: "Settings") -> Finding:
-    waiting, limits = total.owed + total.delivered, settings.journal
-    told = f"{waiting} memories unsettled, {total.bytes} bytes, {total.dead} dead, {total.claims} claims"
-    age = 0.0 if total.oldest is None else (micros_of(datetime.now(UTC)) - total.oldest) / _MICROS
-    fill = max(waiting / limits.max_memories, total.bytes / limits.max_bytes)
-    if fill >= _NEARLY_FULL:
-        return Finding(
-            "journal", "fail", f"{told}: {fill:.0%} full", "`memtrace status` shows whose store fails"
-        )
-    if age > _OLD_SECONDS:
-        told += f"; the oldest is owed for {age:.0f} s"
-        return Finding("journal", "warn", told, "`memtrace status` shows whose store fails")
-    if total.dead:
-        return Finding("journal", "warn", told, "`memtrace dead list` shows the dead ones")
-    return Finding("journal", "ok", told)
-
-
-async def _processes(settings: "Settings", admin: "Admin", total: Backlog) -> Finding:
-    server, flusher = holder_of(settings.auth.db_path), await admin.leases.holder()
-    told = f"server {server.url if server and server.pid else 'none'}, flusher {flusher or 'none'}"
-    if flusher is None and (server or total.owed):
-        advice = "start `memtrace serve` with flusher.embedded, or `memtrace flusher`"
-        return Finding("processes", "warn", f"{told}: what is owed is not delivered", advice)
-    return Finding("processes", "ok", told)
-
-
-async def _binding(admin: "Admin", sealed: SealedBinding) -> AsyncIterator[Finding]:
-    """Reachability and rights, by asking the store; for a folder the room on its disk too."""
+async def _store(admin: "Admin", sealed: SealedBinding) -> Finding:
+    """Reachability and rights, by asking the store itself."""
     what = f"store of {sealed.org_id}"
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             await admin.store.check(admin.vault.binding(sealed))
     except (StoreError, ConfigurationError) as e:
-        yield Finding(what, "fail", f"{sealed.url}: {e.message}", e.hint or "")
+        return Finding(what, "fail", f"{sealed.url}: {e.message}", e.hint or "")
     except TimeoutError:
-        yield Finding(what, "fail", f"{sealed.url}: no answer within {_CHECK_SECONDS:.0f} s", "is it up?")
-    else:
-        yield Finding(what, "ok", f"{sealed.url} answers")
-    if sealed.url.startswith(FILE_SCHEME):
-        yield _disk(f"disk of {sealed.org_id}", Path(sealed.url.removeprefix(FILE_SCHEME)))
+        told = f"{sealed.url}: no answer within {_CHECK_SECONDS:.0f} s"
+        return Finding(what, "fail", told, "check that it runs, and the way to it")
+    return Finding(what, "ok", f"{sealed.url} answers")
 
 
 def _disk(what: str, folder: Path) -> Finding:
-    there = next(p for p in (folder, *folder.parents) if p.exists())
-    free = shutil.disk_usage(there).free
-    told = f"{free / 1024**3:.1f} GiB free at {there}"
-    if free < _NO_DISK:
-        return Finding(what, "fail", told, "free some space: writes will be refused")
-    if free < _LOW_DISK:
-        return Finding(what, "warn", told, "free some space soon")
-    return Finding(what, "ok", told)
+    return verdicts.disk(what, folder, shutil.disk_usage(folder).free)
+
+
+def _there(folder: Path) -> Path:
+    """The folder, or the nearest above it that exists."""
+    return next(p for p in (folder, *folder.parents) if p.exists())
+
+
+def _now() -> Micros:
+    return micros_of(datetime.now(UTC))

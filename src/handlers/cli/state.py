@@ -51,7 +51,7 @@ def status(ctx: typer.Context, json_: AsJson = False) -> None:
     if json_:
         as_json({"server": _server_record(server), "flusher": state.flusher, "orgs": state.orgs})
         return
-    say(f"server   {f'{server.url}, process {server.pid}' if server and server.pid else _presence(server)}")
+    say(f"server   {server.told if server else 'none'}")
     say(f"flusher  {state.flusher or 'none: what is owed waits'}\n")
     records(
         [{**org, "oldest": _age(org["oldest_owed_seconds"])} for org in state.orgs],
@@ -109,10 +109,6 @@ def _server_record(server: Holder | None) -> dict[str, Any] | None:
     if server is None:
         return None
     return {"pid": server.pid, "url": server.url if server.pid else None, "started_at": server.started_at}
-
-
-def _presence(server: Holder | None) -> str:
-    return "starting" if server else "none"
 
 
 def _age(seconds: float | None) -> str | None:
