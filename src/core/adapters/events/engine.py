@@ -176,9 +176,10 @@ class Engine:
                 hint="install memtrace-server with its `server` extra, and give it a temporary folder",
             ) from e
         connection = duckdb.connect(":memory:", config=self._options())
-        connection.execute("SET TimeZone = 'UTC'")
+        # GLOBAL, as every worker has a connection of its own.
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # Reading the rows found a second time costs more than it saves: 20 % of a substring search.
-        connection.execute("SET late_materialization_max_rows = 0")
+        connection.execute("SET GLOBAL late_materialization_max_rows = 0")
         return connection
 
     def _options(self) -> dict[str, str | bool | int | float | list[str]]:
