@@ -2,12 +2,16 @@
 
 import errno
 import ipaddress
+import resource
 import socket
 from typing import Final
 
 from core.model.errors import ConfigurationError
 
 BACKLOG: Final = 1024
+MOST_FILES: Final = 16_384
+FILES_KEPT: Final = 256
+"""For the database, the store and the rest of the process."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,6 +35,17 @@ def listen(host: str, port: int) -> socket.socket:
         raise _refusal(host, port, e) from e
     bound.setblocking(False)
     return bound
+
+
+def allow_files() -> int:
+    """Lets this process open as many files as it may; how many connections that leaves room for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        wanted = MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    else:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, wanted - FILES_KEPT)
 
 
 def is_loopback(host: str) -> bool:

@@ -25,7 +25,7 @@ from handlers.child import Child
 from handlers.holding import Holder, held, url_of
 from handlers.http.app import create_app
 from handlers.http.exchange import Exchange
-from handlers.listening import BACKLOG, is_loopback, listen
+from handlers.listening import BACKLOG, allow_files, is_loopback, listen
 from handlers.stopping import on_signals
 from handlers.uvicorn_protocol import protocol_class
 
@@ -125,7 +125,7 @@ class _Server(uvicorn.Server):
 def _uvicorn_config(settings: Settings, app: Exchange) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=protocol_class(settings.server.header_timeout),
+        http=protocol_class(settings.server.header_timeout, allow_files()),
         ws="none",
         lifespan="off",
         log_config=None,

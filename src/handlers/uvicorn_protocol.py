@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with a deadline and a bound on request heads.
+"""uvicorn's HTTP protocol, with a deadline and a bound on request heads, and a bound on connections.
 
 uvicorn lets a connection dribble a request head for as long as it likes. Here every connection
 that nobody works for has a fixed time to deliver a complete head, counted from its first byte
@@ -16,14 +16,20 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
 
 
-def protocol_class(header_timeout: float) -> type[HttpToolsProtocol]:
-    """The protocol for `uvicorn.Config(http=…)` whose heads must be complete within these seconds."""
+def protocol_class(header_timeout: float, most_connections: int) -> type[HttpToolsProtocol]:
+    """The protocol for `uvicorn.Config(http=…)`: so many seconds for a head, so many connections."""
 
     class Bound(DeadlineProtocol):
         head_seconds = header_timeout
+        max_connections = most_connections
 
     return Bound
 
@@ -35,7 +41,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     next head has not begun.
     """
 
-    head_seconds: float = 10.0
+    head_seconds: float
+    max_connections: int
 
     def __init__(
         self,
@@ -51,7 +58,11 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start_deadline()
+        if len(self.connections) > self.max_connections:
+            # Before files run out: the database and the store need some too.
+            self._refuse(503, "too many connections", "overloaded")
+        else:
+            self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()

@@ -1,12 +1,13 @@
 """The server's socket, and what is said when it cannot be had."""
 
+import resource
 import socket
 from collections.abc import Iterator
 
 import pytest
 
 from core.model.errors import ConfigurationError
-from handlers.listening import is_loopback, listen
+from handlers.listening import FILES_KEPT, MOST_FILES, allow_files, is_loopback, listen
 
 
 @pytest.fixture
@@ -52,6 +53,28 @@ def test_a_taken_port_is_said_with_a_way_out(taken: int) -> None:
 def test_an_impossible_address_is_said(host: str, port: int, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         listen(host, port)
+
+
+@pytest.fixture
+def limits() -> Iterator[tuple[int, int]]:
+    """The process's limit of open files, put back afterwards."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield before
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_low_limit_of_open_files_is_raised(limits: tuple[int, int]) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, limits[1]))
+    wanted = MOST_FILES if limits[1] == resource.RLIM_INFINITY else min(limits[1], MOST_FILES)
+    assert allow_files() == wanted - FILES_KEPT
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (wanted, limits[1])
+
+
+def test_a_high_limit_of_open_files_is_left_alone(limits: tuple[int, int]) -> None:
+    allow_files()
+    raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allow_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == raised
 
 
 @pytest.mark.parametrize(

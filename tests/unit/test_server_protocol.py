@@ -13,6 +13,7 @@ import uvicorn
 from handlers.uvicorn_protocol import MAX_HEAD_BYTES, protocol_class
 
 _HEAD_SECONDS = 0.15
+_CONNECTIONS = 3
 _GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -39,7 +40,7 @@ async def port() -> AsyncIterator[int]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         _app,
-        http=protocol_class(_HEAD_SECONDS),
+        http=protocol_class(_HEAD_SECONDS, _CONNECTIONS),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -205,3 +206,16 @@ async def test_garbage_behind_a_request_does_not_spoil_its_answer(port: int) -> 
         await asyncio.sleep(0.02)
         await client.send(b"\x00\x01\x02\r\n\r\n")
         assert b"400" not in await client.rest()
+
+
+async def test_a_connection_too_many_is_refused_and_the_others_live_on(port: int) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(port)) for _ in range(_CONNECTIONS)]
+        for client in clients:
+            await client.send(_GET)
+            await client.answer()
+        async with connected(port) as late:
+            status, body = problem(await late.rest())
+            assert (status, body["code"]) == (503, "overloaded")
+        await clients[0].send(_GET)
+        assert b"200" in await clients[0].answer()

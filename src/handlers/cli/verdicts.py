@@ -1,5 +1,6 @@
 """What a doctor makes of what it saw: pure judgement, each with what to do about it."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +40,8 @@ def failure(what: str, error: MemtraceError) -> Finding:
 
 
 def configuration(file: Path | None, warnings: tuple[str, ...]) -> Finding:
-    told = f"read from {file}" if file else "no file: defaults and environment"
+    is_read = file is not None and str(file) != os.devnull
+    told = f"read from {file}" if is_read else "no file: defaults and environment"
     if warnings:
         return Finding("configuration", "warn", told, "; ".join(warnings))
     return Finding("configuration", "ok", told)
