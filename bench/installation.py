@@ -95,11 +95,15 @@ class Installation:
         return resident(self._pid)
 
     def flusher_memory(self) -> float:
-        """The same of the flusher's, which is the server's child. BenchError when there is none."""
+        """The same of the flusher's. BenchError when there is none."""
         children = _children(self._pid)
         if not children:
             raise BenchError("the server has no flusher")
         return resident(children[0])
+
+    def has_flusher(self) -> bool:
+        """Whether the server's child is there; it starts a moment after the server."""
+        return bool(_children(self._pid))
 
     @property
     def _pid(self) -> int:

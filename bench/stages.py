@@ -10,7 +10,7 @@ from typing import Final
 from bench.drafts import pieces
 from bench.goals import Finding, at_least, at_most
 from bench.history import history
-from bench.installation import Installation
+from bench.installation import Installation, wait_until
 from bench.own_time import own_times
 from bench.results import Summary, summaries
 from bench.rounds import Course, Window, run
@@ -174,6 +174,7 @@ def _calm(installation: Installation) -> None:
 
 def _flusher_at_work(installation: Installation, count: int) -> float:
     """The most memory that the flusher is seen with, from `count` pending until all is delivered."""
+    wait_until(installation.has_flusher, _CATCHES_UP_WITHIN, "the flusher starts")
     write_in_batches(installation.target("pending"), count, "pending")
     most = [installation.flusher_memory()]
 

@@ -14,7 +14,15 @@ from bench.targets import BenchError, Client
 from tests.unit.bench_server import drive_in_python
 
 TINY = Scale(
-    rows=4_000, claims=100, tail=200, rounds=1, seconds=1, drain_seconds=1, idle_seconds=0, repeats=1
+    rows=4_000,
+    claims=100,
+    tail=200,
+    pending=0,  # any would be delivered after the flush interval of ten seconds
+    rounds=1,
+    seconds=1,
+    drain_seconds=1,
+    idle_seconds=0,
+    repeats=1,
 )
 
 
