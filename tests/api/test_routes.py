@@ -1,10 +1,12 @@
 """Walks the table of routes: keys, permissions, broken bodies, and the shape of what goes wrong."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from handlers.http.app import create_app
 from handlers.http.endpoint import Endpoint
 from handlers.http.routes import ROUTES
 from tests.api.rig import Api, assert_error
@@ -145,7 +147,7 @@ async def test_real_keys_open_the_same_doors(api: Api) -> None:
         permissions=frozenset({"read"}),
         expires_at=datetime.now(UTC) + timedelta(hours=2),
     )
-    real = api.with_doors(gate=api.services.gate).as_(made.plain)
+    real = replace(api, app=create_app(api.services), key=made.plain)
     me = (await real.get("/api/v1/me")).json
     assert (me["org_id"], me["key_name"]) == (api.org.id, "real")
     assert me["expires_at"].endswith("Z")

@@ -21,7 +21,7 @@ class Deadlines:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._ends: dict[asyncio.Task[Any], float] = {}
-        self._is_ticking = False
+        self.is_ticking = False
 
     async def within(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work returns. Cancels it and raises TimeIsUp when its time is over."""
@@ -29,7 +29,7 @@ class Deadlines:
         assert task is not None
         loop = task.get_loop()
         self._ends[task] = loop.time() + self.seconds
-        if not self._is_ticking:
+        if not self.is_ticking:
             self._tick(loop)
         try:
             return await work
@@ -42,11 +42,11 @@ class Deadlines:
             self._ends.pop(task, None)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_ticking = True
+        self.is_ticking = True
         loop.call_later(min(_SWEEP_SECONDS, self.seconds), self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_ticking = False
+        self.is_ticking = False
         now = loop.time()
         for task in [task for task, end in self._ends.items() if end <= now]:
             del self._ends[task]

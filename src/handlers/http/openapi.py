@@ -100,10 +100,8 @@ def errors_of(endpoint: Endpoint) -> dict[int, list[type[MemtraceError]]]:
     elif endpoint.query is not None:
         errors.append(InvalidRequest)
     by_status: dict[int, list[type[MemtraceError]]] = {}
-    for error in errors:
-        known = by_status.setdefault(status_of(error), [])
-        if error not in known:
-            known.append(error)
+    for error in dict.fromkeys(errors):
+        by_status.setdefault(status_of(error), []).append(error)
     return dict(sorted(by_status.items()))
 
 
@@ -167,11 +165,13 @@ def _plain(media: str) -> JsonObject:
 def _failures(endpoint: Endpoint) -> JsonObject:
     failures: JsonObject = {}
     for status, errors in errors_of(endpoint).items():
-        codes = [f"`{error.code}`" for error in errors]
-        types = (*endpoint.answers, ErrorAnswer) if status == endpoint.also_with else (ErrorAnswer,)
+        codes = ", ".join(f"`{error.code}`" for error in errors)
+        types: Sequence[type[Any]] = (
+            (*endpoint.answers, ErrorAnswer) if status == endpoint.also_with else (ErrorAnswer,)
+        )
         retries = status in (503, 504) or any(error.retry_after is not None for error in errors)
         failures[str(status)] = {
-            "description": ", ".join(dict.fromkeys(codes)),
+            "description": codes,
             "headers": {**_ANSWER_HEADERS, **(_RETRY_AFTER if retries else {})},
             "content": {_JSON: {"schema": _one_of(types)}},
         }

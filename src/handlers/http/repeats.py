@@ -16,7 +16,6 @@ from handlers.http.ask import Ask, Reply
 _HEADER: Final = b"idempotency-key"
 _is_key: Final = re.compile(rb"[\x20-\x7e]{1,255}").fullmatch
 _DIGEST_BYTES: Final = 16
-_CREATED: Final = 201
 
 
 def idempotency_of(ask: Ask, route: bytes) -> IdempotencyKey | None:
@@ -60,7 +59,7 @@ class Repeats:
     async def once(self, ask: Ask, route: bytes, create: Callable[[], Awaitable[Reply]]) -> Reply:
         """What `create` answers or, for a key that is known, what it answered then.
 
-        Only what was created is kept: a refusal changed nothing and may turn out otherwise.
+        What `create` refuses, by raising, is not kept: it changed nothing and may turn out otherwise.
         Equal keys wait for each other. Raises IdempotencyConflict.
         """
         key = idempotency_of(ask, route)
@@ -73,8 +72,7 @@ class Repeats:
             if kept is not None:
                 return Reply(*kept)
             reply = await create()
-            if reply.status == _CREATED:
-                await self._replies.keep_reply(org_id, key, self._clock.micros(), reply.status, reply.body)
+            await self._replies.keep_reply(org_id, key, self._clock.micros(), reply.status, reply.body)
             return reply
 
     @asynccontextmanager

@@ -23,11 +23,18 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "status": SESSION_STATUSES,
     "order": ("desc", "asc"),
 }
+_WANTED: Final = {
+    **dict.fromkeys(("metadata", "config"), "an object"),
+    **dict.fromkeys(("memories", "tags", "memory_types", "event_types", "include_types"), "a list"),
+    **dict.fromkeys(("importance", "min_importance"), "a number"),
+    **dict.fromkeys(("limit", "offset", "max_tokens"), "a whole number"),
+}
+"""What a field is, where its type allows an empty string as well."""
+_SPOKEN: Final = {"str": "a string", "object": "an object", "array": "a list"}
 _WHERE: Final = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
-_BOUND: Final = re.compile(r"Expected `(\w+)` (>=|<=) ([0-9.]+)")
-_TYPES: Final = re.compile(r"Expected `(.*)`, got `(.*)`")
-
+_BOUND: Final = re.compile(r"Expected `\w+` (>=|<=) ([0-9]+).*")
+_TYPE: Final = re.compile(r"Expected `(\w+)(?: \| null)?`.*")
 
 _decoders: Final[dict[type[Any], Callable[[bytes], Any]]] = {}
 
@@ -89,17 +96,19 @@ def _invalid(complaint: str, whole: str) -> InvalidRequest:
     what, field = (match[1], match[2] or "") if match else (complaint, "")
     if missing := _MISSING.fullmatch(what):
         return refuse(f"{field}.{missing[1]}" if field else missing[1], "is required")
-    last = field.split(".")[-1].split("[")[0]
-    if last in _CHOICES and (what.startswith("Invalid enum value") or "str" in what):
-        return refuse(field, f"must be one of {', '.join(_CHOICES[last])}")
+    rule = _rule(what, field)
+    return refuse(field, rule) if field else InvalidRequest(f"{whole} {rule}")
+
+
+def _rule(what: str, field: str) -> str:
+    last = field.rsplit(".", 1)[-1]
     if bound := _BOUND.fullmatch(what):
-        return refuse(field, f"must be {'at least' if bound[2] == '>=' else 'at most'} {bound[3]}")
-    if types := _TYPES.fullmatch(what):
-        what = f"must be {_spoken(types[1])}, not {types[2]}"
-    elif what.endswith("out of range"):
-        what = "holds a number that is out of range"
-    return refuse(field, what) if field else InvalidRequest(f"{whole} {what}")
-
-
-def _spoken(types: str) -> str:
-    return " or ".join(part for part in types.split(" | ") if part != "null" or types == "null")
+        return f"must be {'at least' if bound[1] == '>=' else 'at most'} {bound[2]}"
+    if what.endswith("out of range"):
+        return "holds a number that is out of range"
+    if last in _WANTED:
+        return f"must be {_WANTED[last]}"
+    if choices := _CHOICES.get(last.split("[")[0]):
+        return f"must be one of {', '.join(choices)}"
+    type_ = _TYPE.fullmatch(what)
+    return f"must be {_SPOKEN.get(type_[1], type_[1])}" if type_ else "has a value that is not allowed"
