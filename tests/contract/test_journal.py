@@ -207,8 +207,17 @@ async def test_the_tail_says_how_far_the_store_must_be_asked(shop: Workshop) -> 
     tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
     assert tail.settled_through == first.time - 1
     times = await settle_all(shop)
-    tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
+    await shop.journal.append(ACME, [draft("c")], None)
+    tail = await shop.journal.tail(ACME, MemoryFilter(session_id="none"), ALWAYS, "desc", 10)
     assert (tail.memories, tail.settled_through) == ([], times[-1])
+
+
+async def test_while_nothing_waits_the_store_may_be_asked_up_to_now(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("a")], None)
+    await settle_all(shop)
+    shop.clock.advance(3600)
+    tail = await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
+    assert (tail.memories, tail.settled_through) == ([], shop.clock.micros())
 
 
 async def test_the_tail_takes_the_wanted_end_and_the_half_open_span(shop: Workshop) -> None:

@@ -84,7 +84,9 @@ class SqliteJournal:
             place = _place_in_ledger(connection, org_id)
             if place is None:  # it never wrote here: all there is lies in its store
                 return Tail([], now)
-            org_no, settled_through = place
+            org_no, unsettled, settled_through = place
+            if not unsettled:  # nothing waits: the store may be asked up to now, for other writers too
+                return Tail([], max(settled_through, now))
             if not times:
                 return Tail([], settled_through)
             if filter.session_id or filter.agent_ids or filter == _ANY:
@@ -133,11 +135,12 @@ class SqliteJournal:
         self._appender.close()
 
 
-def _place_in_ledger(connection: sqlite3.Connection, org_id: OrgId) -> tuple[int, Micros] | None:
-    row = connection.execute(
-        "SELECT org_no, settled_through FROM ledger WHERE org_id = ?", (org_id,)
+def _place_in_ledger(connection: sqlite3.Connection, org_id: OrgId) -> tuple[int, int, Micros] | None:
+    """The org's number, how many memories are unsettled, and how far all are settled."""
+    row: tuple[int, int, Micros] | None = connection.execute(
+        "SELECT org_no, rows, settled_through FROM ledger WHERE org_id = ?", (org_id,)
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return row
 
 
 def _stale(
