@@ -53,6 +53,18 @@ def root(
         serving.serve(ctx)
 
 
+def commands() -> list[str]:
+    """Every command by its full name, for the documentation and its test."""
+    alone = [command.name or "" for command in app.registered_commands]
+    grouped = [
+        f"{group.name} {command.name}"
+        for group in app.registered_groups
+        if group.typer_instance is not None
+        for command in group.typer_instance.registered_commands
+    ]
+    return sorted(alone + grouped)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; its exit code: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     try:
