@@ -99,14 +99,17 @@ def test_a_group_without_its_command_shows_what_there_is(capsys: pytest.CaptureF
     assert "add-arc" in capsys.readouterr().err
 
 
+def test_the_commands_are_those_of_the_contract() -> None:
+    assert command_line.commands() == sorted(
+        "config show,dead list,dead purge,dead retry,dead show,dev,doctor,flusher,key create,key list,"
+        "key revoke,keygen master,migrate,org add-arc,org create,org delete,org list,org remove-arc,"
+        "org show-arc,serve,status,version".split(",")
+    )
+
+
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (
-        ["--help"],
-        ["dev", "--help"],
-        ["org", "add-arc", "--help"],
-        ["dead", "purge", "--help"],
-    ):
-        assert run(arguments) == 0
+    for command in ["", *command_line.commands()]:
+        assert run([*command.split(), "--help"]) == 0
         assert "Usage: memtrace" in capsys.readouterr().out
 
 
