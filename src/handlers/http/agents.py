@@ -24,6 +24,7 @@ _DEFAULT_SINCE: Final = "24h"
 
 
 async def create(doors: Doors, ask: Ask) -> Reply:
+    """201 with the agent, or AlreadyExists; the same again for the same Idempotency-Key and body."""
     given = parse_body(ask.body, AgentInput)
     if not given.name:
         raise refuse("name", "is required")
@@ -42,6 +43,7 @@ async def create(doors: Doors, ask: Ask) -> Reply:
 
 
 async def list_all(doors: Doors, ask: Ask) -> Reply:
+    """A page, the newest first."""
     given = parse_query(ask.query, PageQuery)
     after = open_after("agents", given.cursor)
     agents, rest = await doors.agents.list(ask.principal.org_id, given.limit, after)
@@ -49,11 +51,13 @@ async def list_all(doors: Doors, ask: Ask) -> Reply:
 
 
 async def get(doors: Doors, ask: Ask) -> Reply:
+    """By id, else by name. Raises NotFound."""
     agent = await doors.agents.find(ask.principal.org_id, ask.params["id"])
     return present.reply(200, present.agent(agent))
 
 
 async def delete(doors: Doors, ask: Ask) -> Reply:
+    """204, also for an agent with sessions. Raises NotFound."""
     await doors.agents.delete(ask.principal.org_id, ask.params["id"])
     return Reply(204, b"")
 
@@ -67,6 +71,7 @@ async def memories(doors: Doors, ask: Ask) -> Reply:
 
 
 async def stats(doors: Doors, ask: Ask) -> Reply:
+    """Counts what was written under its name and its id together, registered or not."""
     if not is_id(ask.params["id"]):
         await _names(doors, ask)
     return present.reply(200, present.stats(await doors.agents.stats(ask.principal, ask.params["id"])))

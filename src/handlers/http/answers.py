@@ -63,6 +63,8 @@ class BatchAnswer(Struct, kw_only=True):
 
 
 class MemoryListAnswer(Struct, kw_only=True, omit_defaults=True):
+    """A page of memories; `next_cursor` is there when more follows."""
+
     memories: list[MemoryAnswer]
     count: int
     has_more: bool
@@ -70,6 +72,8 @@ class MemoryListAnswer(Struct, kw_only=True, omit_defaults=True):
 
 
 class SearchAnswer(Struct, kw_only=True, omit_defaults=True):
+    """A page of what a search found."""
+
     results: list[MemoryAnswer]
     count: int
     query_time_ms: int
@@ -90,6 +94,8 @@ class AgentAnswer(Struct, kw_only=True, omit_defaults=True):
 
 
 class AgentListAnswer(Struct, kw_only=True, omit_defaults=True):
+    """A page of agents."""
+
     agents: list[AgentAnswer]
     count: int
     has_more: bool
@@ -123,6 +129,8 @@ class SessionAnswer(Struct, kw_only=True, omit_defaults=True):
 
 
 class SessionListAnswer(Struct, kw_only=True, omit_defaults=True):
+    """A page of sessions."""
+
     sessions: list[SessionAnswer]
     count: int
     has_more: bool

@@ -44,6 +44,7 @@ async def _create_batch(doors: Doors, ask: Ask, memories: list[MemoryInput]) -> 
 
 
 async def list_all(doors: Doors, ask: Ask) -> Reply:
+    """A page, of all times where nothing else is asked."""
     query = listed(parse_query(ask.query, ListQuery), doors.clock.micros())
     return present.reply(200, present.memory_list(await doors.recall.search(ask.principal, query, "list")))
 
@@ -57,6 +58,7 @@ async def get(doors: Doors, ask: Ask) -> Reply:
 
 
 async def search(doors: Doors, ask: Ask) -> Reply:
+    """A page of what matches, and how long finding it took."""
     started = doors.clock.monotonic()
     query = searched(parse_body(ask.body, SearchInput), doors.clock.micros())
     page = await doors.recall.search(ask.principal, query, "search")

@@ -46,6 +46,7 @@ def read(memory: Memory) -> MemoryAnswer:
 
 
 def memory_list(page: Page) -> MemoryListAnswer:
+    """A page of a list; the cursor is there when more follows."""
     return MemoryListAnswer(
         memories=[read(memory) for memory in page.memories],
         count=len(page.memories),
@@ -60,6 +61,7 @@ def next_cursor(page: Page) -> str:
 
 
 def agent(agent: Agent) -> AgentAnswer:
+    """An agent as callers see it."""
     return AgentAnswer(
         id=agent.id,
         org_id=agent.org_id,
@@ -72,6 +74,7 @@ def agent(agent: Agent) -> AgentAnswer:
 
 
 def agent_list(agents: Iterable[Agent], after: After | None) -> AgentListAnswer:
+    """A page; `after` is where the next one starts."""
     shown = [agent(one) for one in agents]
     return AgentListAnswer(
         agents=shown,
@@ -82,6 +85,7 @@ def agent_list(agents: Iterable[Agent], after: After | None) -> AgentListAnswer:
 
 
 def stats(stats: AgentStats) -> AgentStatsAnswer:
+    """The counts, and when it was last seen at work."""
     return AgentStatsAnswer(
         agent_id=stats.agent_id,
         memory_count=stats.memory_count,
@@ -95,6 +99,7 @@ def stats(stats: AgentStats) -> AgentStatsAnswer:
 
 
 def session(session: Session) -> SessionAnswer:
+    """A session as callers see it."""
     return SessionAnswer(
         id=session.id,
         org_id=session.org_id,
@@ -108,6 +113,7 @@ def session(session: Session) -> SessionAnswer:
 
 
 def session_list(sessions: Iterable[Session], after: After | None) -> SessionListAnswer:
+    """A page; `after` is where the next one starts."""
     shown = [session(one) for one in sessions]
     return SessionListAnswer(
         sessions=shown,
@@ -118,6 +124,7 @@ def session_list(sessions: Iterable[Session], after: After | None) -> SessionLis
 
 
 def context(made: SessionStory) -> ContextAnswer:
+    """The markdown and its numbers."""
     return ContextAnswer(
         session_id=made.session_id,
         context=made.context,
@@ -129,6 +136,7 @@ def context(made: SessionStory) -> ContextAnswer:
 
 
 def me(principal: Principal) -> MeAnswer:
+    """The caller without anything secret."""
     return MeAnswer(
         org_id=principal.org_id,
         org_name=principal.org_name,

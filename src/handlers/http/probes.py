@@ -50,6 +50,7 @@ async def ready(doors: Doors, ask: Ask) -> Reply:
 
 
 async def live(doors: Doors, ask: Ask) -> Reply:
+    """200 while process and database work, whatever the stores do."""
     await doors.health.check_alive()
     return present.reply(200, LiveAnswer(status="alive"))
 
@@ -69,6 +70,7 @@ async def metrics(doors: Doors, ask: Ask) -> Reply:
 
 
 async def me(doors: Doors, ask: Ask) -> Reply:
+    """What this key is good for. Never the key."""
     return present.reply(200, present.me(ask.principal))
 
 

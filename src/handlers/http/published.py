@@ -10,8 +10,10 @@ _POLICY: tuple[tuple[bytes, bytes], ...] = (
 
 
 async def document(doors: Doors, ask: Ask) -> Reply:
+    """The OpenAPI document."""
     return Reply(200, doors.documents.openapi())
 
 
 async def page(doors: Doors, ask: Ask) -> Reply:
+    """The same for people; it loads nothing from anywhere."""
     return Reply(200, doors.documents.page(), _POLICY, _HTML)

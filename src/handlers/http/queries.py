@@ -1,5 +1,7 @@
 """What callers ask for, as the question that the read road answers."""
 
+from typing import Final
+
 from core.model.memory import MemoryFilter, MemoryQuery, Micros
 from core.model.timewindow import parse_time
 from handlers.http.checks import (
@@ -15,7 +17,7 @@ from handlers.http.checks import (
 from handlers.http.cursors import open_position
 from handlers.http.given import ListQuery, SearchInput
 
-SEARCH_LIMIT = 50
+SEARCH_LIMIT: Final = 50
 
 
 def listed(
@@ -30,29 +32,20 @@ def listed(
 
     `since` is the default of the parameter.
     """
-    checked_id(given.agent_id, "agent_id")
-    checked_id(given.session_id, "session_id")
-    if given.offset > MAX_OFFSET:
-        raise refuse(
-            "offset",
-            f"must be at most {MAX_OFFSET}",
-            hint="page with `cursor`: send the `next_cursor` of the last answer",
-        )
     tags = [tag for tag in map(str.strip, given.tags.split(",")) if tag]
-    event_type = checked_event_type(given.event_type, "event_type")
     return MemoryQuery(
         filter=MemoryFilter(
-            agent_ids=agent_ids or _one(given.agent_id),
-            session_id=session_id or given.session_id,
+            agent_ids=agent_ids or _one(checked_id(given.agent_id, "agent_id")),
+            session_id=session_id or checked_id(given.session_id, "session_id"),
             memory_types=_one(given.memory_type),
-            event_types=_one(event_type),
+            event_types=_one(checked_event_type(given.event_type, "event_type")),
             tags=tuple(checked_tags(tags)),
         ),
         since=_time(given.since or since, now, "since"),
         until=_time(given.until, now, "until"),
         order=given.order,
         limit=given.limit,
-        offset=given.offset,
+        offset=_offset(given.offset),
         after=open_position(given.cursor) if given.cursor else None,
     )
 
@@ -82,6 +75,16 @@ def searched(given: SearchInput, now: Micros) -> MemoryQuery:
         limit=given.limit or SEARCH_LIMIT,
         after=open_position(given.cursor) if given.cursor else None,
     )
+
+
+def _offset(offset: int) -> int:
+    if offset > MAX_OFFSET:
+        raise refuse(
+            "offset",
+            f"must be at most {MAX_OFFSET}",
+            hint="page with `cursor`: send the `next_cursor` of the last answer",
+        )
+    return offset
 
 
 def _one(value: str) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ class Service:
         self._is_stopping = False
 
     def stop(self) -> None:
+        """From now on only probes are answered."""
         self._is_stopping = True
 
     async def answer(

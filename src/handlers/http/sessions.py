@@ -18,6 +18,7 @@ _DEFAULT_SINCE: Final = "24h"
 
 
 async def create(doors: Doors, ask: Ask) -> Reply:
+    """201 with a new, active session; the same again for the same Idempotency-Key and body."""
     given = parse_body(ask.body, SessionInput)
     if not given.agent_id:
         raise refuse("agent_id", "is required")
@@ -33,6 +34,7 @@ async def create(doors: Doors, ask: Ask) -> Reply:
 
 
 async def list_all(doors: Doors, ask: Ask) -> Reply:
+    """A page, the newest first, of one agent or status where that is asked."""
     given = parse_query(ask.query, SessionQuery)
     agent_id = checked_id(given.agent_id, "agent_id")
     after = open_after("sessions", given.cursor)
@@ -43,11 +45,13 @@ async def list_all(doors: Doors, ask: Ask) -> Reply:
 
 
 async def get(doors: Doors, ask: Ask) -> Reply:
+    """Raises NotFound."""
     session = await doors.sessions.find(ask.principal.org_id, _known(ask))
     return present.reply(200, present.session(session))
 
 
 async def update(doors: Doors, ask: Ask) -> Reply:
+    """The session as it is afterwards: status and metadata change together or not at all. Raises NotFound."""
     given = parse_body(ask.body, SessionUpdate)
     metadata = given.metadata or None
     if metadata is not None:
@@ -57,6 +61,7 @@ async def update(doors: Doors, ask: Ask) -> Reply:
 
 
 async def memories(doors: Doors, ask: Ask) -> Reply:
+    """Of all times where nothing else is asked; the session need not be registered."""
     given = parse_query(ask.query, ListQuery)
     session_id = checked_id(ask.params["id"], "session_id")
     query = listed(given, doors.clock.micros(), session_id=session_id)
