@@ -51,7 +51,8 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
     with contextlib.ExitStack() as closing:
         database = open_database(settings, closing)
         metrics = PrometheusMetrics(process="flusher")
-        embedded = embedded_store(settings, clock, closing)
+        # One thread: each costs its own buffers, and nobody waits for a batch.
+        embedded = embedded_store(settings, clock, closing, threads=1)
         yield FlusherServices(
             settings=settings,
             clock=clock,
