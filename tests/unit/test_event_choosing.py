@@ -43,7 +43,7 @@ def test_files_of_other_sizes_do_not_count() -> None:
 
 
 def test_a_closed_and_quiet_hour_becomes_one_file() -> None:
-    hours = {11: files(1000, 5 << 20)}
+    hours = {11: files(1000, 3 << 20)}
     assert choose(day(hours), NOON, seen(59), POLICY) is None
     task = choose(day(hours), NOON, seen(60), POLICY)
     assert task is not None
@@ -62,7 +62,7 @@ def test_what_is_large_enough_stays() -> None:
 
 
 def test_one_merge_reads_no_more_than_its_bytes_and_files() -> None:
-    task = choose(day({1: files(*[20 << 20] * 9)}), NOON, seen(0), POLICY)
+    task = choose(day({1: files(*[POLICY.hour_bytes // 3] * 9)}), NOON, seen(0), POLICY)
     assert task is not None
     assert sum(file.size for file in task.sources) <= POLICY.hour_bytes
     many = choose(day({1: files(*[10] * 500)}), NOON, seen(0), POLICY)

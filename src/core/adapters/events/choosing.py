@@ -15,8 +15,11 @@ class Policy:
     alike: int = 8
     """So many files of similar size in one hour are merged while it is still written to."""
     most_files: int = 64
-    hour_bytes: int = 64 << 20
-    """What one merge reads at most; a file of half of it is left as it is."""
+    hour_bytes: int = 8 << 20
+    """What one merge of an hour reads at most: sorting takes about five times as much memory.
+
+    A file of half of it is left as it is: larger ones would be read no faster.
+    """
     day_bytes: int = 16 << 20
     """A day larger than this stays in hours: newest-first reads would have to read it whole."""
     hour_quiet: float = 60.0

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from core.adapters.events.choosing import Policy, Task
 from core.adapters.events.durable import publish, reachable, remove, sync_file, sync_folder, write_synced
-from core.adapters.events.engine import Cursor
+from core.adapters.events.engine import Cursor, Engine
 from core.adapters.events.layout import REPLACES, Place, place_of
 from core.adapters.events.parquet import ParquetStore
 from core.adapters.events.rewriting import foreign_files, rewrite
@@ -28,6 +28,8 @@ from core.model.tenant import Binding
 
 T = TypeVar("T")
 MIN_GRACE: Final = 60.0
+MEMORY_MB: Final = 128
+"""Beyond it, sorting spills to the temporary folder."""
 _STALE: Final = 900.0
 """Seconds after which a staged file belongs to nobody: no append and no merge takes so long."""
 _AFTER_FAILURE: Final = 600.0
@@ -94,6 +96,17 @@ class Merger:
     async def _run(self, work: Callable[[Cursor], T]) -> T:
         return await self._store.engine.run(work, self._timeout)
 
+    async def _sorted(self, work: Callable[[Cursor], int]) -> int:
+        """Runs it on a DuckDB of its own, which gives back all of its memory at the end.
+
+        One thread: each one more takes as much memory again and saves nobody any time.
+        """
+        engine = Engine(memory_limit_mb=MEMORY_MB, threads=1, workers=1)
+        try:
+            return await engine.run(work, self._timeout)
+        finally:
+            engine.close()
+
     async def _finish(self, place: Place, survey: Survey) -> int:
         """Unlinks the sources of merges whose grace is over, and what crashed writers left."""
         if not survey.finished and not survey.leftovers:
@@ -133,7 +146,7 @@ class Merger:
         """The number of rows merged; 0 when there turned out to be nothing to merge."""
         name = place.merged_name(now, unique())
         staged = place.staging / f"{name}.tmp"
-        rows = await self._run(lambda cursor: self._write(cursor, place, task, watch, staged))
+        rows = await self._sorted(lambda cursor: self._write(cursor, place, task, watch, staged))
         if not rows:
             return 0
         await self._still_mine()
