@@ -124,12 +124,16 @@ class Installation:
         words = [shlex.split(line) for line in lines if line.startswith("export ")]
         return dict(word[1].split("=", 1) for word in words)
 
+    def line(self, *arguments: str | Path) -> list[str]:
+        """How a process that goes on is started."""
+        return command(*arguments)
+
     async def spawn(self, *arguments: str | Path, env: dict[str, str] | None = None) -> Running:
         """Any command of ours as a process of its own."""
         output = self.folder / f"output-{len(self.started)}"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *command(*arguments),
+                *self.line(*arguments),
                 cwd=self.folder,
                 env=environment(**(env or {})),
                 stdout=file,

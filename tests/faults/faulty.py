@@ -1,0 +1,108 @@
+"""An installation whose processes can be made to end or pause at a named point, and a look into it."""
+
+import contextlib
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.installation import ROOT, Installation, is_running, until
+
+_LAUNCHER: Final = ROOT / "tests" / "faults" / "launcher.py"
+QUICK: Final = {"MEMTRACE_ARC_WRITE_FLUSH_INTERVAL_MS": "20"}
+
+
+class FaultyInstallation(Installation):
+    """Every process that goes on is started by `launcher.py`; `strike` arms the next fault."""
+
+    def line(self, *arguments: str | Path) -> list[str]:
+        return [sys.executable, str(_LAUNCHER), *map(str, arguments)]
+
+    @property
+    def _fault(self) -> Path:
+        return self.folder / "fault"
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "fault-struck"
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """For the environment of every process that may be struck."""
+        return {"MEMTRACE_TEST_FAULT": str(self._fault)}
+
+    def strike(self, point: str, *, passes: int = 1, number: int = signal.SIGKILL) -> None:
+        """From now on: whichever process passes this point, and so often, gets this signal there."""
+        aside = self._fault.with_name("fault-aside")
+        aside.write_text(f"{point} {passes} {number:d}")
+        aside.rename(self._fault)
+
+    @property
+    def has_struck(self) -> bool:
+        """Whether the fault that was armed last has struck."""
+        return self._mark.exists()
+
+    async def struck(self) -> None:
+        """Waits until it has."""
+
+        async def gone() -> bool:
+            return self.has_struck
+
+        armed = self._fault.read_text() if self._fault.exists() else "the fault"
+        await until(gone, what=f"{armed} struck")
+        self._mark.unlink()
+
+
+class Journal:
+    """The journal of an installation, read from its file without any process of ours."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._path = installation.data / "memtrace.db"
+
+    def count(self, where: str = "1") -> int:
+        return int(self._one(f"SELECT count(*) FROM journal WHERE {where}"))
+
+    @property
+    def owed(self) -> int:
+        return self.count("state = 0")
+
+    @property
+    def delivered(self) -> int:
+        return self.count("state = 1")
+
+    @property
+    def flusher(self) -> int | None:
+        """The process that holds the flushing lease, while it lives."""
+        owner = str(self._one("SELECT coalesce(max(owner), '') FROM leases"))
+        pid = int(owner.rpartition(":")[2] or 0)
+        return pid if pid and is_running(pid) else None
+
+    async def flushing(self, *, but: int | None = None) -> int:
+        """Waits until a process (another than `but`) flushes; its pid."""
+
+        async def somebody() -> bool:
+            return self.flusher not in (None, but)
+
+        await until(somebody, what="a flusher")
+        found = self.flusher
+        assert found is not None
+        return found
+
+    async def all_delivered(self) -> None:
+        await self._until_none("state = 0", "delivered")
+
+    async def settled(self, seconds: float = 40.0) -> None:
+        """Waits until the store alone holds everything."""
+        await self._until_none("1", "settled", seconds)
+
+    async def _until_none(self, where: str, what: str, seconds: float = 20.0) -> None:
+        async def none() -> bool:
+            return self.count(where) == 0
+
+        await until(none, what=f"everything {what}", seconds=seconds)
+
+    def _one(self, statement: str) -> str | int:
+        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5)) as db:
+            value: str | int = db.execute(statement).fetchone()[0]
+            return value
