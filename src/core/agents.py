@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from core.ids import new_id
-from core.model.errors import NotFound
+from core.ids import Attempt, new_id
+from core.model.errors import AlreadyExists, NotFound
 from core.model.memory import MemoryFilter, Micros, OrgId, Tally
 from core.model.tenant import Principal
 from core.model.timewindow import moment_of
@@ -31,11 +31,27 @@ class Agents:
         self._tallies = tallies
         self._clock = clock
 
-    async def register(self, org_id: OrgId, name: str, description: str, config: dict[str, Any]) -> Agent:
-        """Raises AlreadyExists when the org has an agent of that name."""
+    async def register(
+        self,
+        org_id: OrgId,
+        name: str,
+        description: str,
+        config: dict[str, Any],
+        attempt: Attempt | None = None,
+    ) -> Agent:
+        """Raises AlreadyExists when the org has an agent of that name.
+
+        An attempt may be repeated: the agent that it made first is answered.
+        """
         now = moment_of(self._clock.micros())
-        agent = Agent(new_id("agent"), org_id, name, description, config, now)
-        await self._agents.create_agent(agent)
+        agent = Agent(new_id("agent", attempt), org_id, name, description, config, now)
+        try:
+            await self._agents.create_agent(agent)
+        except AlreadyExists:
+            there = await self._agents.find_agent(org_id, agent.id)
+            if there is None or there.id != agent.id:
+                raise
+            return there
         return agent
 
     async def find(self, org_id: OrgId, id_or_name: str) -> Agent:

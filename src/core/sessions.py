@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from core.ids import new_id
-from core.model.errors import NotFound
+from core.ids import Attempt, new_id
+from core.model.errors import AlreadyExists, NotFound
 from core.model.memory import OrgId
 from core.model.timewindow import moment_of
 from core.model.work import Session, SessionStatus
@@ -21,11 +21,19 @@ class Sessions:
         self._sessions = sessions
         self._clock = clock
 
-    async def create(self, org_id: OrgId, agent_id: str, metadata: dict[str, Any]) -> Session:
-        """A new, active session."""
+    async def create(
+        self, org_id: OrgId, agent_id: str, metadata: dict[str, Any], attempt: Attempt | None = None
+    ) -> Session:
+        """A new, active session. An attempt may be repeated: the session made first is answered."""
         now = moment_of(self._clock.micros())
-        session = Session(new_id("sess"), org_id, agent_id, "active", metadata, now, now)
-        await self._sessions.create_session(session)
+        session = Session(new_id("sess", attempt), org_id, agent_id, "active", metadata, now, now)
+        try:
+            await self._sessions.create_session(session)
+        except AlreadyExists:
+            first = _found(await self._sessions.find_session(org_id, session.id))
+            if attempt is None or first.created_at >= moment_of(attempt.since):
+                return first
+            return await self.create(org_id, agent_id, metadata)
         return session
 
     async def find(self, org_id: OrgId, session_id: str) -> Session:

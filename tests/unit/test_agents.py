@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.agents import Agents
+from core.ids import Attempt
 from core.model.errors import AlreadyExists, NoArcInstance, NotFound
 from core.model.memory import MemoryFilter, Micros, Tally
 from core.model.tenant import Principal
@@ -147,3 +148,10 @@ async def test_a_count_that_fails_fails_the_stats(agents: Agents, tallies: Fixed
     tallies.error = NoArcInstance()
     with pytest.raises(NoArcInstance):
         await agents.stats(CALLER, "crawler")
+
+
+async def test_an_attempt_registers_one_agent_however_often_it_is_repeated(agents: Agents) -> None:
+    first = await agents.register(ACME, "crawler", "", {}, Attempt(b"token", 0))
+    assert await agents.register(ACME, "crawler", "", {}, Attempt(b"token", 0)) == first
+    with pytest.raises(AlreadyExists):
+        await agents.register(ACME, "crawler", "", {}, Attempt(b"other", 0))

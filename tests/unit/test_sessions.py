@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.ids import Attempt
 from core.model.errors import InvalidRequest, NotFound
-from core.model.timewindow import moment_of
+from core.model.timewindow import micros_of, moment_of
 from core.model.work import merged
 from core.sessions import Sessions
 from tests.clock import ManualClock
@@ -90,3 +91,11 @@ def test_merging_refuses_what_grows_too_large_and_names_the_field() -> None:
     with pytest.raises(InvalidRequest, match="64 KB") as caught:
         merged({"a": "x" * 65_000}, {"b": "y" * 600})
     assert caught.value.fields["field"] == "metadata"
+
+
+async def test_an_attempt_makes_one_session_however_often_it_is_repeated(sessions: Sessions) -> None:
+    first = await sessions.create(ACME, "crawler", {}, Attempt(b"token", 0))
+    assert await sessions.create(ACME, "crawler", {}, Attempt(b"token", 0)) == first
+    assert (await sessions.create(ACME, "crawler", {}, Attempt(b"other", 0))).id != first.id
+    later = Attempt(b"token", micros_of(first.created_at) + 1)
+    assert (await sessions.create(ACME, "crawler", {}, later)).id != first.id

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from core.ids import Attempt
 from handlers.http import present
 from handlers.http.ask import Ask, Reply
 from handlers.http.checks import (
@@ -35,8 +36,8 @@ async def create(doors: Doors, ask: Ask) -> Reply:
     config = given.config or {}
     compact_json(config, "config")
 
-    async def register() -> Reply:
-        agent = await doors.agents.register(ask.principal.org_id, name, description, config)
+    async def register(attempt: Attempt | None) -> Reply:
+        agent = await doors.agents.register(ask.principal.org_id, name, description, config, attempt)
         return present.reply(201, present.agent(agent))
 
     return await doors.repeats.once(ask, CREATE, register)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
+from core.ids import Attempt
 from core.model.errors import InvalidRequest
 from core.model.memory import Micros, OrgId
 from core.ports import Clock, IdempotencyKey, Replies
@@ -56,22 +57,26 @@ class Repeats:
         """How many keys are in use at this moment."""
         return len(self._turns)
 
-    async def once(self, ask: Ask, route: bytes, create: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def once(
+        self, ask: Ask, route: bytes, create: Callable[[Attempt | None], Awaitable[Reply]]
+    ) -> Reply:
         """What `create` answers or, for a key that is known, what it answered then.
 
+        `create` gets an attempt made of key and body, so that a repeat makes nothing twice even where the
+        first answer could not be kept any more: the process died in between.
         What `create` refuses, by raising, is not kept: it changed nothing and may turn out otherwise.
         Equal keys wait for each other. Raises IdempotencyConflict.
         """
         key = idempotency_of(ask, route)
         if key is None:
-            return await create()
+            return await create(None)
         org_id = ask.principal.org_id
         async with self._turn(org_id, key.key):
             now = self._clock.micros()
             kept = await self._replies.begin_reply(org_id, key, now, now - self._window)
             if kept is not None:
                 return Reply(*kept)
-            reply = await create()
+            reply = await create(Attempt(key.key + key.body, now - self._window))
             await self._replies.keep_reply(org_id, key, self._clock.micros(), reply.status, reply.body)
             return reply
 

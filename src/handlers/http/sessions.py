@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from core.ids import Attempt
 from core.model.errors import NotFound
 from core.model.timewindow import parse_time
 from handlers.http import present
@@ -26,8 +27,8 @@ async def create(doors: Doors, ask: Ask) -> Reply:
     metadata = given.metadata or {}
     compact_json(metadata, "metadata")
 
-    async def open_session() -> Reply:
-        session = await doors.sessions.create(ask.principal.org_id, agent_id, metadata)
+    async def open_session(attempt: Attempt | None) -> Reply:
+        session = await doors.sessions.create(ask.principal.org_id, agent_id, metadata, attempt)
         return present.reply(201, present.session(session))
 
     return await doors.repeats.once(ask, CREATE, open_session)
