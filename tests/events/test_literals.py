@@ -9,9 +9,37 @@ from hypothesis import strategies as st
 
 from core.adapters.events.literal import literal
 
-FRAGMENTS = ["'", "\\", "_", "__STR_0__", "__IDENT_1__", "read_parquet", "READ_", "PARQUET(", "\0", "--", "/*",
-             "*/", ";", '"', "`", "$$", "E'", "%", "\n", "é", "😀", " time >= '2020-01-01' ", " WHERE ", "chr(92)",
-             "' || '"]  # fmt: skip
+FRAGMENTS = [
+    *(
+        "'",
+        "\\",
+        "_",
+        "__STR_0__",
+        "__IDENT_1__",
+        "read_parquet",
+        "READ_",
+        "PARQUET(",
+        "\0",
+        "--",
+        "/*",
+        "*/",
+    ),
+    *(
+        ";",
+        '"',
+        "`",
+        "$$",
+        "E'",
+        "%",
+        "\n",
+        "é",
+        "😀",
+        " time >= '2020-01-01' ",
+        " WHERE ",
+        "chr(92)",
+        "' || '",
+    ),
+]
 TEXTS = st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=200
 )
