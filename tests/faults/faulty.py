@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -89,18 +90,21 @@ class Journal:
         assert found is not None
         return found
 
-    async def all_delivered(self) -> None:
-        await self._until_none("state = 0", "delivered")
+    async def all_delivered(self, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Waits until nothing is owed."""
+
+        async def none() -> bool:
+            return unless() or self.owed == 0
+
+        await until(none, what="everything delivered")
 
     async def settled(self, seconds: float = 40.0) -> None:
         """Waits until the store alone holds everything."""
-        await self._until_none("1", "settled", seconds)
 
-    async def _until_none(self, where: str, what: str, seconds: float = 20.0) -> None:
         async def none() -> bool:
-            return self.count(where) == 0
+            return self.count() == 0
 
-        await until(none, what=f"everything {what}", seconds=seconds)
+        await until(none, what="everything settled", seconds=seconds)
 
     def _one(self, statement: str) -> str | int:
         with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=5)) as db:
