@@ -39,6 +39,13 @@ class ServerSettings:
     max_body_bytes: int = setting(
         4 * _MIB, "largest request body; beyond it 413", unit="bytes", low=1024, high=64 * _MIB
     )
+    max_inflight_bytes: int = setting(
+        256 * _MIB,
+        "request bodies held at once in all; beyond it 503",
+        unit="bytes",
+        low=_MIB,
+        high=64 * 1024 * _MIB,
+    )
     max_concurrent_requests: int = setting(
         1_000, "requests worked on at once; beyond it 503", low=1, high=100_000
     )
@@ -266,6 +273,7 @@ _ASCENDING: Final = (
     ("arc.write_batch_bytes", "flusher.max_batch_bytes"),
     ("flusher.max_batch_bytes", "flusher.max_held_bytes_per_org"),
     ("flusher.max_held_bytes_per_org", "flusher.max_held_bytes"),
+    ("server.max_body_bytes", "server.max_inflight_bytes"),
     # One org must not be able to fill the journal for all, nor one request an org's share.
     ("journal.max_memories_per_org", "journal.max_memories"),
     ("journal.max_bytes_per_org", "journal.max_bytes"),

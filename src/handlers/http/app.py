@@ -57,6 +57,7 @@ def application(doors: Doors, settings: Settings) -> Exchange:
     cors = Cors(server.cors_origins)
     limits = Limits(
         max_body_bytes=server.max_body_bytes,
+        max_inflight_bytes=server.max_inflight_bytes,
         read_seconds=server.read_timeout,
         answer_seconds=server.write_timeout,
         max_concurrent=server.max_concurrent_requests,

@@ -28,6 +28,7 @@ class Limits:
     """What one request, and all of them together, may take."""
 
     max_body_bytes: int
+    max_inflight_bytes: int
     read_seconds: float
     answer_seconds: float
     max_concurrent: int
@@ -41,7 +42,7 @@ class Service:
         self._dispatch = dispatch
         self._limits = limits
         self._cors = cors
-        self._bodies = BodyReader(limits.max_body_bytes, limits.read_seconds)
+        self._bodies = BodyReader(limits.max_body_bytes, limits.read_seconds, limits.max_inflight_bytes)
         self._answers = Deadlines(limits.answer_seconds + _ANSWER_SLACK)
         self._active = 0
         self._is_stopping = False
@@ -106,9 +107,16 @@ class Service:
                     f"this API key lacks the permission `{endpoint.permission}`",
                     hint="ask an admin for a key made with `--permissions`",
                 )
-        body = await self._bodies.read(headers, receive) if endpoint.takes else b""
-        ask = Ask(visit.principal, params, scope["query_string"], body, headers)
-        return await self._in_time(endpoint.handler(self._doors, ask))
+        if not endpoint.takes:
+            ask = Ask(visit.principal, params, scope["query_string"], b"", headers)
+            return await self._in_time(endpoint.handler(self._doors, ask))
+        reserved = self._bodies.reserve(headers)
+        try:
+            body = await self._bodies.read(receive)
+            ask = Ask(visit.principal, params, scope["query_string"], body, headers)
+            return await self._in_time(endpoint.handler(self._doors, ask))
+        finally:
+            self._bodies.release(reserved)
 
     async def _caller(self, headers: Headers) -> Principal:
         presented = presented_key(headers)
