@@ -8,6 +8,7 @@ from handlers.http.ask import Ask, Reply
 from handlers.http.checks import (
     MAX_DESCRIPTION_BYTES,
     MAX_NAME_BYTES,
+    breaks_line,
     checked_id,
     checked_size,
     compact_json,
@@ -29,7 +30,7 @@ async def create(doors: Doors, ask: Ask) -> Reply:
     given = parse_body(ask.body, AgentInput)
     if not given.name:
         raise refuse("name", "is required")
-    if not given.name.isprintable():
+    if breaks_line(given.name):
         raise refuse("name", "must not hold control characters")
     name = checked_size(given.name, "name", MAX_NAME_BYTES)
     description = checked_size(given.description or "", "description", MAX_DESCRIPTION_BYTES)
