@@ -77,7 +77,7 @@ class LogSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArcSettings:
     connect_timeout: float = setting(
-        5.0, "how long connecting to a store may take", unit="seconds", low=0.1, high=_HOUR
+        5.0, "how long connecting to an Arc may take", unit="seconds", low=0.1, high=_HOUR
     )
     query_timeout: float = setting(
         30.0,

@@ -83,9 +83,7 @@ def described(section: str, values: type) -> Iterator[Described]:
     """The settings of one section, in the order in which they are written down."""
     hints = typing.get_type_hints(values)
     for f in fields(values):
-        about = f.metadata.get(_ABOUT)
-        if about is not None:
-            yield Described(section, f.name, hints[f.name], f.default, about)
+        yield Described(section, f.name, hints[f.name], f.default, f.metadata[_ABOUT])
 
 
 def number(value: float) -> str:

@@ -139,10 +139,6 @@ class PrometheusMetrics:
 
 
 def _changer(series: Counter | Gauge | Histogram) -> Callable[[float], None]:
-    match series:
-        case Counter():
-            return series.inc
-        case Gauge():
-            return series.set
-        case Histogram():
-            return series.observe
+    if isinstance(series, Counter):
+        return series.inc
+    return series.set if isinstance(series, Gauge) else series.observe
