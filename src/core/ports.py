@@ -340,6 +340,18 @@ class EventStore(Protocol):
         ...
 
 
+class StorePlaces(Protocol):
+    """Where bindings point to."""
+
+    async def prepare(self, binding: Binding) -> None:
+        """Makes the place ready for its first memory, where that is ours to do; may be repeated.
+
+        Done once, when an org is bound: a place that is gone later is an unreachable store and no
+        empty one. Raises StoreUnreachable.
+        """
+        ...
+
+
 # --- metadata -------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from core.model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
 from core.model.memory import OrgId
 from core.model.tenant import DEFAULT_ORG, PERMISSIONS, ApiKey, Org, Permission, SealedBinding
 from core.model.timewindow import moment_of
-from core.ports import Backlog, BindingStore, Clock, KeyStore, OrgStore
+from core.ports import Backlog, BindingStore, Clock, KeyStore, OrgStore, StorePlaces
 from core.telemetry import info
 from core.vault import Vault
 
@@ -44,6 +44,7 @@ class Tenants:
         keys: KeyStore,
         bindings: BindingStore,
         ledger: Backlogs,
+        places: StorePlaces,
         vault: Vault,
         hasher: Hasher,
         clock: Clock,
@@ -52,6 +53,7 @@ class Tenants:
         self._keys = keys
         self._bindings = bindings
         self._ledger = ledger
+        self._places = places
         self._vault = vault
         self._hasher = hasher
         self._clock = clock
@@ -83,7 +85,11 @@ class Tenants:
         database: str,
         measurement: str = DEFAULT_MEASUREMENT,
     ) -> ShownBinding:
-        """Adds or replaces the org's binding; what is owed goes to the new one. NotFound, InvalidRequest."""
+        """Adds or replaces the org's binding; what is owed goes to the new one.
+
+        Makes the folder of a `file:` binding. NotFound, InvalidRequest; StoreUnreachable where
+        the folder cannot be made: then nothing is changed.
+        """
         return await self._bind(new_id("arc"), org_id, url, arc_key, database, measurement)
 
     async def _bind(
@@ -101,6 +107,8 @@ class Tenants:
             cipher=cipher,
             nonce=nonce,
         )
+        await self._org(org_id)
+        await self._places.prepare(self._vault.binding(sealed))
         await self._bindings.put_binding(sealed)
         return self._shown(sealed)
 

@@ -93,6 +93,7 @@ async def embedded(folder: Path) -> AsyncIterator[Shelf]:
     async def settle() -> None:
         clock.advance(3)
 
+    await store.prepare(bind(ACME))
     try:
         yield Shelf(store, bind, settle)
     finally:

@@ -109,6 +109,8 @@ def rigged(tmp_path: Path, url: str | None = None) -> Iterator[Rig]:
     engine = Engine(memory_limit_mb=128, threads=2)
     store = ParquetStore(engine=engine, clock=clock, query_timeout=30, probe=probe)
     binding = Binding("arc_1", ACME, url or f"file:{root}", "db", "events", 0)
+    if url is None:
+        root.mkdir()
     try:
         yield Rig(root, clock, engine, store, probe, binding)
     finally:

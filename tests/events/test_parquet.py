@@ -90,10 +90,9 @@ async def test_an_append_syncs_the_file_and_every_folder_before_it_returns(
     monkeypatch.setattr(os, "fsync", fsync)
     await rig.put(memory(0))
     root = str(rig.root)
-    assert synced[0] == str(rig.root.parent)
-    assert synced[1].endswith(".tmp")
+    assert synced[0].endswith(".tmp")
     hour = f"{root}/db/events/2026/05/28/20"
-    assert synced[2:] == [hour, *(str(p) for p in Path(hour).parents if str(p).startswith(root))]
+    assert synced[1:] == [hour, *(str(p) for p in Path(hour).parents if str(p).startswith(root))]
 
 
 @pytest.mark.parametrize("point", ["staged", "renamed"])
@@ -279,17 +278,47 @@ async def test_folders_and_files_of_other_names_are_left_alone(rig: Rig) -> None
 async def test_a_root_with_wildcards_and_quotes_in_its_name_works(tmp_path: Path) -> None:
     root = tmp_path / "it's [a] *?\\store__x=1"
     with rigged(tmp_path, f"file:{root}") as rig:
+        await rig.store.prepare(rig.binding)
         await rig.put(memory(0), memory(HOUR))
         assert await rig.everything() == [memory(0), memory(HOUR)]
 
 
-async def test_a_check_makes_the_folder_where_only_it_is_missing(rig: Rig) -> None:
-    await rig.store.check(rig.binding)
-    assert rig.root.is_dir()
-    assert list(rig.root.iterdir()) == []
+async def test_preparing_makes_the_folders_and_syncs_each_into_its_parent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    below = Binding("arc_1", ACME, f"file:{rig.root}/a/b", "db", "events", 0)
+    await rig.store.prepare(below)
+    await rig.store.prepare(below)
+    assert sorted(synced) == [str(rig.root), f"{rig.root}/a"]
+    await rig.store.check(below)
+    assert list((rig.root / "a/b").iterdir()) == []
 
 
-async def test_a_check_fails_where_the_folder_cannot_be_made(rig: Rig) -> None:
+async def test_a_place_that_cannot_be_made_is_unreachable(rig: Rig) -> None:
+    (rig.root / "file").write_bytes(b"")
+    with pytest.raises(StoreUnreachable):
+        await rig.store.prepare(Binding("arc_1", ACME, f"file:{rig.root}/file/x", "db", "events", 0))
+
+
+async def test_a_store_whose_folder_is_gone_is_unreachable_and_not_empty(rig: Rig) -> None:
+    await rig.put(memory(0))
+    rig.root.rename(rig.root.parent / "away")
+    for call in (
+        rig.store.search(rig.binding, MemoryFilter(), ALWAYS, "desc", 10, None),
+        rig.store.tally(rig.binding, MemoryFilter(), ALWAYS, 0),
+        rig.store.earliest(rig.binding),
+        rig.store.append(rig.binding, parcel([memory(1)])),
+        rig.store.check(rig.binding),
+    ):
+        with pytest.raises(StoreUnreachable):
+            await call
+    (rig.root.parent / "away").rename(rig.root)
+    assert await rig.everything() == [memory(0)]
+
+
+async def test_a_check_fails_where_the_folder_is_missing(rig: Rig) -> None:
     nowhere = Binding("arc_1", ACME, f"file:{rig.root}/no/such/folder", "db", "events", 0)
     with pytest.raises(StoreUnreachable, match="No such file"):
         await rig.store.check(nowhere)
@@ -327,7 +356,7 @@ async def test_names_that_could_leave_the_root_never_reach_the_disk(rig: Rig) ->
         await rig.store.append(bad, parcel([memory(0)]))
     with pytest.raises(StoreRefused):
         await rig.store.search(bad, MemoryFilter(), Span(0, 1), "asc", 1, None)
-    assert not rig.root.exists()
+    assert list(rig.root.iterdir()) == []
 
 
 async def test_two_orgs_share_files_without_sharing_rows(rig: Rig) -> None:

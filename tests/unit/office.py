@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.apikeys import NewKey
 from core.hashing import Hasher
 from core.model.memory import OrgId
-from core.model.tenant import Permission
+from core.model.tenant import Binding, Permission
 from core.ports import Backlog
 from core.tenants import Tenants
 from core.vault import Vault
@@ -24,6 +24,12 @@ class FixedLedger:
 
     async def backlogs(self) -> list[Backlog]:
         return [Backlog(org, o, d, dead, 0, 0, None) for org, (o, d, dead) in self.owed.items()]
+
+
+class ReadyPlaces:
+    """Every place is there already."""
+
+    async def prepare(self, binding: Binding) -> None: ...
 
 
 @dataclass
@@ -50,6 +56,7 @@ def office_in(metadata: Metadata, clock: ManualClock, master_key: bytes = bytes(
         keys=metadata.keys,
         bindings=metadata.bindings,
         ledger=ledger,
+        places=ReadyPlaces(),
         vault=Vault(master_key),
         hasher=hasher,
         clock=clock,

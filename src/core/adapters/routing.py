@@ -1,9 +1,15 @@
 """Sends each binding to the store that serves its URL."""
 
+from typing import Protocol
+
 from core.model.errors import StoreUnreachable
 from core.model.memory import Memory, MemoryFilter, Micros, Order, Position, Span, Tally
 from core.model.tenant import Binding
-from core.ports import EventStore, Parcel
+from core.ports import EventStore, Parcel, StorePlaces
+
+
+class EmbeddedStore(EventStore, StorePlaces, Protocol):
+    """A store whose place is ours to make."""
 
 
 class StoreRouter:
@@ -12,7 +18,7 @@ class StoreRouter:
     A binding without a store here is unreachable, not refused: what was written stays owed.
     """
 
-    def __init__(self, embedded: EventStore) -> None:
+    def __init__(self, embedded: EmbeddedStore) -> None:
         self._embedded = embedded
         self.hides_for = embedded.hides_for
 
@@ -24,6 +30,11 @@ class StoreRouter:
                 hint="bind the org to a folder with `memtrace org add-arc <org_id> --url file:/folder`",
             )
         return self._embedded
+
+    async def prepare(self, binding: Binding) -> None:
+        """Makes the folder of an embedded store; leaves other places to their owners."""
+        if binding.is_embedded:
+            await self._embedded.prepare(binding)
 
     async def append(self, binding: Binding, parcel: Parcel) -> None:
         await self.store_for(binding).append(binding, parcel)

@@ -53,7 +53,7 @@ def build_admin(
     database: Database,
     clock: Clock,
     closing: contextlib.ExitStack,
-    store: EventStore,
+    store: StoreRouter,
 ) -> Admin:
     vault = Vault(parse_master_key(settings.master_key))
     ledger = SqliteLedger(database)
@@ -64,6 +64,7 @@ def build_admin(
         keys=SqliteKeys(database),
         bindings=bindings,
         ledger=ledger,
+        places=store,
         vault=vault,
         hasher=hasher,
         clock=clock,

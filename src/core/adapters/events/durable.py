@@ -83,7 +83,8 @@ def remove(path: Path) -> bool:
 
 
 def make_root(root: Path) -> None:
-    """The root folder, where only it is missing; durable. Raises OSError when it cannot be made."""
-    if not root.is_dir():
-        root.mkdir(exist_ok=True)
-        sync_folder(root.parent)
+    """The root folder and those above it, durable. Raises OSError when it cannot be made."""
+    missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)

@@ -1,6 +1,8 @@
 """The embedded event store: Arc's Parquet layout in a folder, written and read by DuckDB."""
 
+import asyncio
 import os
+from pathlib import Path
 from typing import Final
 
 from core.adapters.events.durable import make_root, reachable
@@ -96,8 +98,13 @@ class ParquetStore:
         place = place_of(binding)
         return await self.engine.run(lambda _: self.partitions.earliest(place), self.query_timeout)
 
+    async def prepare(self, binding: Binding) -> None:
+        """Makes the root folder, durably. Needs no DuckDB."""
+        root = place_of(binding).root
+        await asyncio.to_thread(_make_root, root)
+
     async def check(self, binding: Binding) -> None:
-        """Returns when the folder can be listed and written to; makes it where only it is missing."""
+        """Returns when the folder can be listed and written to."""
         place = place_of(binding)
         await self.engine.run(lambda cursor: _check(cursor, place), self.query_timeout)
 
@@ -105,9 +112,14 @@ class ParquetStore:
         return Reading(cursor, self.partitions, place)
 
 
+def _make_root(root: Path) -> None:
+    with reachable(root):
+        make_root(root)
+
+
 def _check(cursor: Cursor, place: Place) -> None:
     with reachable(place.root):
-        make_root(place.root)
+        os.listdir(place.root)
     if not os.access(place.root, os.R_OK | os.W_OK | os.X_OK):
         raise StoreUnreachable(
             f"the store's folder {place.root} may not be read and written by this user",

@@ -57,7 +57,10 @@ _NOTHING: Final = Listing((), (), {}, frozenset(), 0.0, 0, False)
 
 
 class Partitions:
-    """Raises StoreUnreachable where a folder cannot be read; one that is not there is empty."""
+    """Raises StoreUnreachable where a folder cannot be read.
+
+    A folder that is not there is empty, except for the root: without it the store is away.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -70,6 +73,7 @@ class Partitions:
         merged files' sources stay.
         """
         with reachable(place.root):
+            os.stat(place.root)
             for _ in range(_WALKS):
                 begun = self._clock.monotonic()
                 found = list(self._walk(place, span, fresh))
@@ -81,6 +85,7 @@ class Partitions:
     def earliest(self, place: Place) -> Micros | None:
         """Where the oldest unit begins; None when there is no file at all."""
         with reachable(place.root):
+            os.stat(place.root)
             everything = Span(EARLIEST, LATEST)
             return next((unit.start for unit in self._walk(place, everything, fresh=False)), None)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from core.adapters.events.durable import make_root, publish, reachable, remove, sync_file
+from core.adapters.events.durable import publish, reachable, remove, sync_file
 from core.adapters.events.engine import Cursor
 from core.adapters.events.layout import Place, hour_of
 from core.adapters.events.literal import literal
@@ -57,8 +57,7 @@ class Writing:
         """
         staged: list[tuple[Path, Path]] = []
         with reachable(self._place.root):
-            make_root(self._place.root)
-            self._place.staging.mkdir(exist_ok=True)
+            self._place.staging.mkdir(exist_ok=True)  # only within a root that is there
             try:
                 for hour, times, lines in by_hour(parcel):
                     name = self._place.file_name(now, unique())
