@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from core.adapters.prometheus import FAMILIES
+from core.model import paging
 from core.model.errors import MemtraceError
 from core.settings import SECTIONS, every_setting
 from core.telemetry import MetricName, names
@@ -161,7 +162,7 @@ def test_every_field_of_a_route_is_explained(route: Any) -> None:
         ("`dedup_key`", checks.MAX_DEDUP_KEY_BYTES),
         ("`content_contains`", checks.MAX_NEEDLE_BYTES),
         ("`limit`", checks.MAX_LIMIT),
-        ("`offset`", checks.MAX_OFFSET),
+        ("`offset`", paging.MAX_OFFSET),
         ("agent's `name`, `description`", checks.MAX_NAME_BYTES),
     ],
 )

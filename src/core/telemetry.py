@@ -45,7 +45,7 @@ MetricName = Literal[
     "memtrace_buffer_bytes",  # gauge: their bytes
     "memtrace_oldest_owed_seconds",  # gauge: age of the oldest owed memory
     "memtrace_dead_letters",  # gauge
-    "memtrace_arc_latency_seconds",  # histogram, by call: append, search, identities, tally, check
+    "memtrace_arc_latency_seconds",  # histogram, by call: append, search, identities, tally, earliest, check
     "memtrace_commit_seconds",  # histogram: one group commit of the journal
     "memtrace_commit_rows",  # histogram: memories in one group commit
     "memtrace_key_checks_total",  # counter, by outcome: cached, verified, refused

@@ -65,7 +65,7 @@ FAMILIES: Final[dict[MetricName, Family]] = {
         "Time that an event store took for one call.",
         _BOTH,
         label="call",
-        labels=("append", "search", "identities", "tally", "check"),
+        labels=("append", "search", "identities", "tally", "earliest", "check"),
     ),
     "memtrace_commit_seconds": Family(Histogram, "Time of one group commit of the journal."),
     "memtrace_commit_rows": Family(Histogram, "Memories in one group commit.", buckets=_SIZES),

@@ -7,7 +7,7 @@ from core.model.errors import InvalidCursor, InvalidRequest
 from core.model.memory import Memory, MemoryQuery, Micros, Order, Page, Position, Span
 from core.model.timewindow import LATEST
 
-MAX_OFFSET: Final = 100_000
+MAX_OFFSET: Final = 10_000
 """Beyond it a page would cost what everything before it costs; a cursor goes any distance."""
 
 Identity = tuple[Micros, str]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from core.model.memory import MemoryType
+from core.model.paging import MAX_OFFSET
 from core.model.work import SessionStatus
 from handlers.http.checks import (
     MAX_BATCH,
@@ -18,7 +19,6 @@ from handlers.http.checks import (
     MAX_METADATA_BYTES,
     MAX_NAME_BYTES,
     MAX_NEEDLE_BYTES,
-    MAX_OFFSET,
     MAX_TAGS,
 )
 

@@ -3,11 +3,11 @@
 from typing import Final
 
 from core.model.memory import MemoryFilter, MemoryQuery, Micros
+from core.model.paging import MAX_OFFSET
 from core.model.timewindow import parse_time
 from handlers.http.checks import (
     MAX_EVENT_TYPES,
     MAX_NEEDLE_BYTES,
-    MAX_OFFSET,
     checked_event_type,
     checked_id,
     checked_size,
