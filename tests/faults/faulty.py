@@ -90,11 +90,12 @@ class Journal:
         assert found is not None
         return found
 
-    async def all_delivered(self, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """Waits until nothing is owed."""
+    async def all_delivered(self, *, of: str = "%", unless: Callable[[], bool] = lambda: False) -> None:
+        """Waits until nothing is owed (of one org)."""
+        owed = f"state = 0 AND org_no IN (SELECT org_no FROM ledger WHERE org_id LIKE '{of}')"
 
         async def none() -> bool:
-            return unless() or self.owed == 0
+            return unless() or self.count(owed) == 0
 
         await until(none, what="everything delivered")
 

@@ -110,10 +110,10 @@ def wrap_store() -> None:
 
 
 def hurry() -> None:
-    """A flusher that died is started again at once, and files are looked at all the time."""
+    """A flusher that died is started again at once; files and stores are looked at all the time."""
 
     def limits_of(settings: Settings) -> FlusherLimits:
-        return replace(process.limits_of(settings), merge_every=0.3, merge_on=0.3)
+        return replace(process.limits_of(settings), merge_every=0.3, merge_on=0.3, check_every=1.0)
 
     swap("handlers.child", "Backoff", partial(Backoff, first=0.05, most=0.05))
     swap("flusher.__main__", "limits_of", limits_of)
