@@ -46,7 +46,7 @@ class Checkpointer:
         """In the lane, and giving up at once where a reader still needs the old log."""
         await self._database.lane.entered()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._database.writer_thread, self._restart_log)
+            await self._database.on_writer_thread(self._restart_log)
         finally:
             self._database.lane.leave()
 

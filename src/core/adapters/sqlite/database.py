@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeVar
 
 from core.adapters.sqlite.lane import Lane
 from core.adapters.sqlite.turns import Turns
+from core.adapters.sqlite.worker import Worker
 from core.model.errors import DatabaseError
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class Database:
         self.turns: Final = Turns(path.with_name(path.name + ".turn"))
         self.lane: Final = Lane()
         """Whose turn it is with the writer connection, within this process."""
-        self.writer_thread: Final = ThreadPoolExecutor(1, "memtrace-writer")
+        self.writer_thread: Final = Worker("memtrace-writer")
         self._reader_threads = ThreadPoolExecutor(readers, "memtrace-reader")
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for connection in idle:
@@ -94,14 +95,29 @@ class Database:
         """
         await self.lane.entered()
         try:
-            future = asyncio.get_running_loop().run_in_executor(self.writer_thread, self._write, work)
-            try:
-                return await asyncio.shield(future)
-            except asyncio.CancelledError:
-                await asyncio.wait([future])
-                raise
+            return await self.on_writer_thread(lambda: self._write(work))
         finally:
             self.lane.leave()
+
+    async def on_writer_thread(self, work: Callable[[], T]) -> T:
+        """Runs `work` there; whoever calls this holds the lane. A cancelled caller waits for its end."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            try:
+                result = work()
+            except BaseException as e:  # noqa: BLE001  carried to whoever waits
+                loop.call_soon_threadsafe(future.set_exception, e)
+            else:
+                loop.call_soon_threadsafe(future.set_result, result)
+
+        self.writer_thread.submit(run)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with translated(self.path), self.turns.held():
@@ -120,7 +136,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self.writer_thread.shutdown()
+        self.writer_thread.close()
         self._reader_threads.shutdown()
         for _ in range(self._readers):
             self._idle.get().close()
