@@ -54,6 +54,7 @@ async def test_a_slow_body_is_given_up(api: Api) -> None:
     for messages in ([], [chunk(ONE[:5], more=True)]):
         wire = await exchanged(hasty.app, "POST", URL, messages)
         assert_error(wire.answer, 408, "request_timeout", "within 0.1 seconds")
+        assert wire.answer.headers["connection"] == "close"
 
 
 async def test_nobody_is_answered_who_has_gone(api: Api) -> None:

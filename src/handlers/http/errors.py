@@ -69,6 +69,8 @@ def error_reply(error: MemtraceError, request_id: str) -> Reply:
     if isinstance(error, DatabaseError):
         retry_after = _DATABASE_RETRY_SECONDS
     headers = () if retry_after is None else ((b"retry-after", b"%d" % retry_after),)
+    if isinstance(error, RequestTimeout):
+        headers = (*headers, (b"connection", b"close"))  # nobody waits for the rest of the request
     return problem(status_of(cls), error.message, cls.code, request_id, error.hint, error.fields, headers)
 
 
