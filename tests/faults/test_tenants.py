@@ -1,50 +1,23 @@
 """Two orgs: neither sees, disturbs or delays the other."""
 
 import asyncio
-import json
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.e2e.installation import until
 from tests.faults.faulty import QUICK, FaultyInstallation, Journal
+from tests.faults.tenants import tenant
 from tests.faults.witness import Witness, everything, meanwhile
 
 _PATIENCE = 5.0
 """Far less than any timeout of a store, far more than an answer takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    org_id: str
-    key: str = ""
-
-    def of(self, client: httpx.AsyncClient) -> httpx.AsyncClient:
-        """A client of this org to the same server."""
-        headers = {"x-api-key": self.key}
-        return httpx.AsyncClient(base_url=client.base_url, headers=headers, timeout=20, trust_env=False)
-
-
 def at_root(client: httpx.AsyncClient, path: str) -> httpx.URL:
     """Probes stand outside of the API."""
     return client.base_url.copy_with(raw_path=path.encode())
-
-
-async def told(faulty: FaultyInstallation, *line: str | Path) -> dict[str, Any]:
-    done = await faulty.run(*line, "--json", env=faulty.env)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-async def tenant(faulty: FaultyInstallation, store: Path) -> Tenant:
-    """Another org, bound to this folder."""
-    org_id = (await told(faulty, "org", "create", "Other"))["id"]
-    await told(faulty, "org", "add-arc", org_id, "--url", f"file:{store}")
-    return Tenant(org_id, (await told(faulty, "key", "create", "--org", org_id, "--name", "app"))["key"])
 
 
 async def test_no_id_of_one_org_opens_anything_of_another(faulty: FaultyInstallation) -> None:
