@@ -25,9 +25,7 @@ def embedded_store(
     settings: Settings, clock: Clock, closing: contextlib.ExitStack, *, threads: int | None = None
 ) -> ParquetStore:
     """The store of `file:` bindings; DuckDB itself is imported when it is first used."""
-    engine = Engine(
-        memory_limit_mb=settings.store.memory_limit_mb, threads=threads or settings.store.threads
-    )
+    engine = Engine(memory_limit_mb=settings.store.memory_limit_mb, threads=threads or settings.store.threads)
     closing.enter_context(contextlib.closing(engine))
     return ParquetStore(
         engine=engine, clock=clock, query_timeout=settings.arc.query_timeout, hides_for=_HIDES_FOR
