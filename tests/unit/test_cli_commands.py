@@ -429,8 +429,8 @@ def test_doctor_warns_where_nobody_started_a_server_yet(memtrace: Memtrace) -> N
 def test_doctor_fails_a_store_that_does_not_answer(
     memtrace: Memtrace, org: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "store").write_text("a file, not a folder")
     memtrace("org", "add-arc", org, "--url", f"file:{tmp_path}/store")
+    (tmp_path / "store").rename(tmp_path / "away")
     assert f"store of {org}" in failures(capsys)
 
 

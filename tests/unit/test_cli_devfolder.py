@@ -68,7 +68,6 @@ async def test_a_dev_env_that_nobody_can_read_is_made_again(tmp_path: Path) -> N
 async def test_a_folder_that_moved_is_followed(tmp_path: Path) -> None:
     before = DevFolder(tmp_path / "before")
     await prepared(before)
-    before.store.mkdir()
     await asyncio.to_thread(shutil.move, before.folder, tmp_path / "after")
     words, _, url = await prepared(DevFolder(tmp_path / "after"))
     assert "moved" in words
