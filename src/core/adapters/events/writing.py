@@ -25,7 +25,8 @@ ROW_GROUP: Final = 4_096
 page of 100 reads too much."""
 DAY_ROW_GROUP: Final = 16_384
 """For whole days, which are counted more often than paged through."""
-_SMALLEST_LINE: Final = 1 << 20
+_LONGEST_LINE: Final = 8 << 20
+"""Bytes: several times what content and metadata may come to when every character is escaped."""
 
 
 def parquet_options(row_group: int) -> str:
@@ -79,7 +80,7 @@ class Writing:
         target = self._place.staging / f"{name}.tmp"
         try:
             source.write_bytes(lines)
-            written = self._cursor.count(_copy(source, target, _longest(lines)))
+            written = self._cursor.count(_copy(source, target))
         except BaseException:
             remove(target)
             raise
@@ -110,14 +111,10 @@ def by_hour(parcel: Parcel) -> Iterator[tuple[Micros, tuple[Micros, ...], bytes]
         yield hour, tuple(part[0]), b"\n".join(part[1])
 
 
-def _longest(lines: bytes) -> int:
-    return max(_SMALLEST_LINE, 2 * max(map(len, lines.split(b"\n"))))
-
-
-def _copy(source: Path, target: Path, longest: int) -> str:
+def _copy(source: Path, target: Path) -> str:
     rows = (
         f"read_json({literal(str(source))}, columns = {{{JSON_COLUMNS}}}, format = 'newline_delimited',"
-        f" auto_detect = false, compression = 'uncompressed', maximum_object_size = {longest:d})"
+        f" auto_detect = false, compression = 'uncompressed', maximum_object_size = {_LONGEST_LINE:d})"
     )
     return (
         f"COPY (SELECT {FROM_JSON} FROM {rows} ORDER BY session_id, time)"
