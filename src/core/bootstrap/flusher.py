@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from core.adapters.clock import SystemClock
 from core.adapters.events.merge import Merger
@@ -21,6 +22,10 @@ from core.bootstrap.parts import embedded_store, open_database
 from core.ports import AgentStore, BindingStore, Clock, Expiry, HealthBoard, Leases, Ledger, Outbox, Queue
 from core.settings import Settings
 from core.vault import Vault, parse_master_key
+
+
+_CACHE_KIB: Final = 2_048
+"""It reads every row once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,7 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
     """Everything a flusher needs. It may run beside a server on the same file, or alone."""
     clock = SystemClock()
     with contextlib.ExitStack() as closing:
-        database = open_database(settings, closing)
+        database = open_database(settings, closing, cache_kib=_CACHE_KIB)
         metrics = PrometheusMetrics(process="flusher")
         # One thread: each costs its own buffers, and nobody waits for a batch.
         embedded = embedded_store(settings, clock, closing, threads=1)

@@ -6,7 +6,7 @@ from typing import Final
 
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
-from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.database import CACHE_KIB, Database
 from core.adapters.sqlite.migrate import migrate
 from core.ports import Clock
 from core.settings import Settings
@@ -15,10 +15,15 @@ _HIDES_FOR: Final = 15.0
 """Seconds for which a reader may act on what it knew: its binding is up to ten seconds old, a listing two."""
 
 
-def open_database(settings: Settings, closing: contextlib.ExitStack) -> Database:
+def open_database(
+    settings: Settings, closing: contextlib.ExitStack, *, cache_kib: int = CACHE_KIB
+) -> Database:
+    """The file, brought up to date. Raises DatabaseError."""
     path = Path(settings.auth.db_path)
     migrate(path)
-    return closing.enter_context(contextlib.closing(Database(path, synchronous=settings.journal.synchronous)))
+    return closing.enter_context(
+        contextlib.closing(Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib))
+    )
 
 
 def embedded_store(

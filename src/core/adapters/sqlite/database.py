@@ -22,8 +22,8 @@ from core.model.errors import DatabaseError
 T = TypeVar("T")
 Synchronous = Literal["normal", "full", "extra"]
 _BUSY_MS: Final = 5_000
-_READER_CACHE_KIB: Final = 4_096
-_WRITER_CACHE_KIB: Final = 16_384
+CACHE_KIB: Final = 16_384
+"""Of the writer; each reader has a quarter."""
 
 
 @contextlib.contextmanager
@@ -41,12 +41,14 @@ def translated(path: Path) -> Iterator[None]:
 class Database:
     """Opens the file at once (raises DatabaseError); `close` may be called twice."""
 
-    def __init__(self, path: Path, *, synchronous: Synchronous = "full", readers: int = 2) -> None:
+    def __init__(
+        self, path: Path, *, synchronous: Synchronous = "full", readers: int = 2, cache_kib: int = CACHE_KIB
+    ) -> None:
         self.path: Final = path
         self._synchronous = synchronous
         with translated(path):
-            self.writer: Final = self._connect(_WRITER_CACHE_KIB)
-            idle = [self._connect(_READER_CACHE_KIB) for _ in range(readers)]
+            self.writer: Final = self._connect(cache_kib)
+            idle = [self._connect(cache_kib // 4) for _ in range(readers)]
         self.turns: Final = Turns(path.with_name(path.name + ".turn"))
         self.lane: Final = Lane()
         """Whose turn it is with the writer connection, within this process."""
