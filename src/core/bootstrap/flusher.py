@@ -23,7 +23,6 @@ from core.ports import AgentStore, BindingStore, Clock, Expiry, HealthBoard, Lea
 from core.settings import Settings
 from core.vault import Vault, parse_master_key
 
-
 _CACHE_KIB: Final = 2_048
 """It reads every row once."""
 
