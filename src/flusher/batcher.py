@@ -4,6 +4,7 @@ Parcels are kept as they came and joined when they leave. Readers see the journa
 waiting here costs no freshness; it saves the store small files.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from core.model.memory import Micros, OrgId
@@ -57,6 +58,11 @@ class Batcher:
             for org_id, w in sorted(self._waiting.items(), key=lambda item: item[1].since)
             if w.count >= limits.count or w.bytes >= limits.bytes or now - w.since >= limits.age
         ]
+
+    def due_in(self, now: float) -> float:
+        """Seconds until a batch is old enough, 0 when one is; infinite when nothing is held."""
+        oldest = min((w.since for w in self._waiting.values()), default=math.inf)
+        return max(0.0, oldest + self._limits.age - now)
 
     def take(self, org_id: OrgId) -> Parcel | None:
         """The org's next batch; what does not fit stays and keeps its age. None: nothing is held."""

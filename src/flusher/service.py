@@ -91,11 +91,12 @@ class Flusher:
             await _ended(heart)
 
     async def _rest(self, stop: Stop, heart: "asyncio.Task[None]") -> None:
-        """Until work has ended, something arrived, or a while has passed."""
+        """Until work has ended, something arrived, a batch is due, or a while has passed."""
         assert self.tenure is not None
         crew, queue = self.tenure.crew, self.tenure.queue
         if await _first(heart, stop.asked(), crew.changed(), self._ports.pause(_FLOOR)):
-            await _first(heart, stop.asked(), crew.changed(), queue.wait(_CEILING))
+            due_in = self.tenure.batcher.due_in(self._ports.clock.monotonic())
+            await _first(heart, stop.asked(), crew.changed(), queue.wait(min(_CEILING, due_in)))
 
 
 async def _first(heart: "asyncio.Task[None]", *waits: Coroutine[Any, Any, object]) -> bool:

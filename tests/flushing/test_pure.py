@@ -1,5 +1,6 @@
 """The parts without I/O: parcels, batches, circuits, and what is watched for reading back."""
 
+import math
 from array import array
 from itertools import pairwise
 
@@ -73,6 +74,17 @@ def test_a_batch_is_due_by_count_by_bytes_or_by_age() -> None:
     heavy = Batcher(BatchLimits(count=3, bytes=400, age=10))
     heavy.add(parcel(1, content="x" * 400), 0.0)
     assert heavy.due(0.0) == [ORG]
+
+
+def test_it_is_known_when_the_next_batch_is_due() -> None:
+    batcher = Batcher(BatchLimits(age=10))
+    assert batcher.due_in(100.0) == math.inf
+    batcher.add(parcel(1), 100.0)
+    batcher.add(parcel(2, org=OrgId("org_b")), 104.0)
+    assert batcher.due_in(104.0) == 6.0
+    assert batcher.due_in(111.0) == 0.0
+    batcher.take(ORG)
+    assert batcher.due_in(111.0) == 3.0
 
 
 def test_taking_leaves_what_does_not_fit_in_the_largest_batch() -> None:
