@@ -7,7 +7,7 @@ import httpx
 
 from tests.e2e.installation import Running
 from tests.faults.faulty import QUICK, FaultyInstallation, Journal
-from tests.faults.witness import Witness
+from tests.faults.witness import Witness, draft
 
 _ALONE = {"MEMTRACE_FLUSHER_EMBEDDED": "false"}
 
@@ -61,5 +61,36 @@ async def test_it_publishes_no_merge_that_its_heir_has_done(faulty: FaultyInstal
         os.kill(first.pid, signal.SIGCONT)
         await first.says("flusher_stepped_aside")
         await witness.compare(client)
+        await journal.settled()
+        await witness.compare(client)
+
+
+_IMPATIENT = {
+    "MEMTRACE_SERVER_WRITE_TIMEOUT": "1",
+    "MEMTRACE_ARC_QUERY_TIMEOUT": "1",
+    "MEMTRACE_ARC_CONNECT_TIMEOUT": "1",
+}
+
+
+async def test_paused_in_a_transaction_it_holds_up_writers_but_no_reader(
+    faulty: FaultyInstallation,
+) -> None:
+    """Nobody can take the turn from it; writers are told so in time, and lose nothing."""
+    await faulty.dev(**faulty.faults, **QUICK, **_IMPATIENT)
+    journal, witness = Journal(faulty), Witness()
+    async with faulty.client() as client:
+        owner = await journal.flushing()
+        faulty.strike("settling.uncommitted", number=signal.SIGSTOP)
+        await witness.write(client, 20)
+        await faulty.struck()
+        token = {"idempotency-key": "held up"}
+        held_up = await client.post("/memories", json=draft("held up"), headers=token)
+        assert (held_up.status_code, held_up.json()["code"]) == (503, "unavailable")
+        assert held_up.headers["retry-after"]
+        await witness.compare_rows(client)
+        os.kill(owner, signal.SIGCONT)
+        again = await client.post("/memories", json=draft("held up"), headers=token)
+        assert again.status_code == 201
+        witness.note([again.json()])
         await journal.settled()
         await witness.compare(client)
