@@ -34,7 +34,7 @@ def installation(tmp_path: Path) -> Settings:
 
 
 async def bind(shop: Workshop, settings: Settings, folder: Path) -> None:
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     cipher, nonce = Vault(parse_master_key(settings.master_key)).seal(ACME, "")
     bindings = SqliteBindings(shop.database)
     await bindings.put_binding(
