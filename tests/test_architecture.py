@@ -41,7 +41,6 @@ DEPTH: Final = 3
 
 # Exceptions, each with its reason. A new one needs a better one.
 LONG_MODULES: Final = {
-    "core.ports": 560,  # one page of protocols: signatures and promises, no code
 }
 LONG_FUNCTIONS: Final = {
     "core.bootstrap.server.open_services": 45,  # wiring: one flat list of constructors
@@ -64,7 +63,7 @@ def zone(name: str) -> str:
 
 ALLOWED: Final[dict[str, set[str]]] = {
     "model": {"model"},
-    "ports": {"model"},
+    "ports": {"ports", "model"},
     "services": {"services", "ports", "model"},
     "adapters": {"adapters", "ports", "model"},
     "bootstrap": {"bootstrap", "adapters", "services", "ports", "model"},

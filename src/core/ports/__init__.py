@@ -1,0 +1,65 @@
+"""What the services need from outside, one protocol per need.
+
+Each docstring says what is atomic, what may be repeated, and which errors come out.
+Adapters raise nothing but the errors of `core/model/errors.py`.
+"""
+
+from core.ports.clock import Clock
+from core.ports.journal import IdempotencyKey, Journal, Receipt, Tail, TailRow, TailRows
+from core.ports.metadata import (
+    AgentStore,
+    BindingStore,
+    DatabaseReport,
+    HealthBoard,
+    KeyStore,
+    OrgStore,
+    Replies,
+    SessionStore,
+    StoreHealth,
+)
+from core.ports.outbox import (
+    Backlog,
+    DeadLetter,
+    DeadLetters,
+    DeliveredRow,
+    Expiry,
+    Lease,
+    Leases,
+    Ledger,
+    Outbox,
+    Parcel,
+    Queue,
+)
+from core.ports.store import EventStore, StorePlaces
+
+__all__ = [
+    "AgentStore",
+    "Backlog",
+    "BindingStore",
+    "Clock",
+    "DatabaseReport",
+    "DeadLetter",
+    "DeadLetters",
+    "DeliveredRow",
+    "EventStore",
+    "Expiry",
+    "HealthBoard",
+    "IdempotencyKey",
+    "Journal",
+    "KeyStore",
+    "Lease",
+    "Leases",
+    "Ledger",
+    "OrgStore",
+    "Outbox",
+    "Parcel",
+    "Queue",
+    "Receipt",
+    "Replies",
+    "SessionStore",
+    "StoreHealth",
+    "StorePlaces",
+    "Tail",
+    "TailRow",
+    "TailRows",
+]

@@ -1,0 +1,73 @@
+"""Where memories live in the end."""
+
+from typing import Protocol
+
+from core.model.memory import (
+    Memory,
+    MemoryFilter,
+    Micros,
+    Order,
+    Position,
+    Span,
+    Tally,
+)
+from core.model.tenant import Binding
+from core.ports.outbox import Parcel
+
+
+class EventStore(Protocol):
+    """Where memories live in the end. Every call names the binding, and so the org.
+
+    Every statement also filters by the org. Repeats of a memory may be stored; readers of
+    `search` may see them as neighbours, everything else counts and answers distinct ones.
+    Raises StoreUnreachable, StoreTimeout, StoreAmbiguous (repeat later) or StoreRefused (do not).
+    """
+
+    hides_for: float
+    """Seconds for which a stored, already seen row may still be hidden from another read."""
+
+    async def append(self, binding: Binding, parcel: Parcel) -> None:
+        """Stores all of the parcel or raises. At least once: the same parcel may be sent again."""
+        ...
+
+    async def search(
+        self,
+        binding: Binding,
+        filter: MemoryFilter,
+        span: Span,
+        order: Order,
+        limit: int,
+        after: Position | None,
+    ) -> list[Memory]:
+        """The first `limit` rows in (time, dedup key) order, after `after`; repeats possible."""
+        ...
+
+    async def identities(
+        self, binding: Binding, filter: MemoryFilter, span: Span
+    ) -> list[tuple[Micros, str, str, str]]:
+        """(time, dedup key, memory type, event type) of every distinct match in the span."""
+        ...
+
+    async def tally(self, binding: Binding, filter: MemoryFilter, span: Span, recent_since: Micros) -> Tally:
+        """Distinct counts in the span; `recent*` are those at or after `recent_since`."""
+        ...
+
+    async def earliest(self, binding: Binding) -> Micros | None:
+        """A time before which nothing is stored; None when nothing is stored at all."""
+        ...
+
+    async def check(self, binding: Binding) -> None:
+        """Returns when the store answers and takes our key; raises otherwise. Writes nothing."""
+        ...
+
+
+class StorePlaces(Protocol):
+    """Where bindings point to."""
+
+    async def prepare(self, binding: Binding) -> None:
+        """Makes the place ready for its first memory, where that is ours to do; may be repeated.
+
+        Done once, when an org is bound: a place that is gone later is an unreachable store and no
+        empty one. Raises StoreUnreachable.
+        """
+        ...
