@@ -103,7 +103,9 @@ async def test_a_head_that_dribbles_in_is_answered_408_however_lively(port: int)
                     await asyncio.sleep(0.02)
 
         dribbling = asyncio.create_task(dribble())
-        status, body = problem(await client.rest())
+        # Not to the end: what is sent after the answer may reset the connection.
+        async with asyncio.timeout(5):
+            status, body = problem(await client.reader.readuntil(b"}"))
         dribbling.cancel()
         await asyncio.wait([dribbling])
     assert status == 408
