@@ -117,8 +117,14 @@ def hurry() -> None:
     """A flusher that died is started again at once; files and stores are looked at all the time."""
 
     def limits_of(settings: Settings) -> FlusherLimits:
-        limits = process.limits_of(settings)
-        return replace(limits, look_after=_LOOK_AFTER, merge_every=0.3, merge_on=0.3, check_every=1.0)
+        return replace(
+            process.limits_of(settings),
+            look_after=_LOOK_AFTER,
+            bindings_every=0.2,
+            check_every=0.5,
+            merge_every=0.3,
+            merge_on=0.3,
+        )
 
     swap("handlers.child", "Backoff", partial(Backoff, first=0.05, most=0.05))
     swap("flusher.__main__", "limits_of", limits_of)
