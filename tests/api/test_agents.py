@@ -25,10 +25,12 @@ async def test_an_agent_is_registered_and_found_by_id_and_name(api: Api) -> None
         assert (await api.get(f"{URL}/{reference}")).json == agent
 
 
-async def test_a_name_may_hold_what_a_path_cannot(api: Api) -> None:
-    name = "team/böt #1?"
+@pytest.mark.parametrize("name", ["team/böt #1?", "team/", "/", "%2F"])
+async def test_a_name_may_hold_what_a_path_cannot(api: Api, name: str) -> None:
     agent = await register(api, name)
     assert (await api.get(f"{URL}/{quote(name, safe='')}")).json["id"] == agent["id"]
+    assert (await api.get(f"{URL}/{quote(name, safe='')}/stats")).status == 200
+    assert (await api.send("DELETE", f"{URL}/{quote(name, safe='')}")).status == 204
 
 
 async def test_a_taken_name_is_a_conflict_in_its_org_alone(api: Api) -> None:

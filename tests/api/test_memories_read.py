@@ -141,7 +141,9 @@ async def test_a_memory_is_found_by_its_id(filled: Api) -> None:
     assert (await filled.get(f"{URL}/{memory['id']}")).json == memory
 
 
-@pytest.mark.parametrize("key", ["mine", "with/slash and space?", "%", "ключ", "mem_0", "a" * 256])
+@pytest.mark.parametrize(
+    "key", ["mine", "with/slash and space?", "ends in a slash/", "/", "//", "%", "ключ", "mem_0", "a" * 256]
+)
 async def test_a_memory_is_found_by_its_dedup_key(api: Api, key: str) -> None:
     memory = await api.remember("x", dedup_key=key)
     assert (await api.get(f"{URL}/{quote(key, safe='')}")).json["id"] == memory["id"]

@@ -35,9 +35,11 @@ class Dispatch:
         methods = self._static.get(path)
         if methods is not None:
             return methods, _NO_PARAMS
-        if path.endswith("/") and len(path) > 1:
-            return self.find({**scope, "path": path[:-1], "raw_path": _raw_path(scope)[:-1]})
-        return self._match(_raw_path(scope).decode("latin-1"))
+        raw = _raw_path(scope)
+        # As it was sent: an encoded slash at the end belongs to a parameter.
+        if raw.endswith(b"/") and len(raw) > 1:
+            return self.find({**scope, "path": path[:-1], "raw_path": raw[:-1]})
+        return self._match(raw.decode("latin-1"))
 
     def _match(self, path: str) -> Found | None:
         """On the path as it was sent, so that a parameter may hold an encoded slash."""
