@@ -96,6 +96,20 @@ async def test_a_batch_is_refused_whole_and_the_error_names_the_index(api: Api) 
 
 
 @pytest.mark.parametrize(
+    "bad", [None, {"agent_id": "a"}, {"content": 1}, {"importance": 2}, {"tags": [1]}, {}]
+)
+async def test_whatever_is_wrong_in_a_batch_its_index_is_named(api: Api, bad: Any) -> None:
+    good = {"agent_id": "a", "content": "good"}
+    answer = await api.post(URL, {"memories": [good, good, bad]})
+    assert assert_error(answer, 400, "invalid_request", "memories[2]")["index"] == 2
+
+
+async def test_what_is_wrong_in_a_single_memory_has_no_index(api: Api) -> None:
+    answer = await api.post(URL, {"agent_id": "a", "content": "x", "tags": [1]})
+    assert "index" not in assert_error(answer, 400, "invalid_request", "tags[0]")
+
+
+@pytest.mark.parametrize(
     ("memories", "field"),
     [
         ([], "memories"),

@@ -32,6 +32,7 @@ _WANTED: Final = {
 """What a field is, where its type allows an empty string as well."""
 _SPOKEN: Final = {"str": "a string", "object": "an object", "array": "a list"}
 _WHERE: Final = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_MEMBER: Final = re.compile(r"memories\[([0-9]+)\].*")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
 _BOUND: Final = re.compile(r"Expected `\w+` (>=|<=) ([0-9]+).*")
 _TYPE: Final = re.compile(r"Expected `(\w+)(?: \| null)?`.*")
@@ -94,10 +95,12 @@ def _invalid(complaint: str, whole: str) -> InvalidRequest:
     """The decoder's complaint as one of ours: it names the field, and never repeats a value."""
     match = _WHERE.fullmatch(complaint)
     what, field = (match[1], match[2] or "") if match else (complaint, "")
+    member = _MEMBER.fullmatch(field)
+    which = {"index": int(member[1])} if member else {}
     if missing := _MISSING.fullmatch(what):
-        return refuse(f"{field}.{missing[1]}" if field else missing[1], "is required")
+        return refuse(f"{field}.{missing[1]}" if field else missing[1], "is required", **which)
     rule = _rule(what, field)
-    return refuse(field, rule) if field else InvalidRequest(f"{whole} {rule}")
+    return refuse(field, rule, **which) if field else InvalidRequest(f"{whole} {rule}")
 
 
 def _rule(what: str, field: str) -> str:
