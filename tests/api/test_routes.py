@@ -9,6 +9,7 @@ import pytest
 from handlers.http.app import create_app
 from handlers.http.endpoint import Endpoint
 from handlers.http.routes import ROUTES
+from tests.api.raw import exchanged
 from tests.api.rig import Api, assert_error
 
 GUARDED = [e for e in ROUTES if e.permission]
@@ -120,6 +121,17 @@ async def test_the_key_may_come_as_a_bearer_token(api: Api) -> None:
     for value in ("Basic full", "full", "Bearer", "Bearer "):
         answer = await stranger.send("GET", "/api/v1/me", headers={"Authorization": value})
         assert_error(answer, 401, "unauthenticated", "missing API key")
+
+
+@pytest.mark.parametrize("value", [" full", "full ", " full\t"])
+async def test_spaces_around_a_key_are_no_part_of_it(api: Api, value: str) -> None:
+    wire = await exchanged(api.app, "GET", "/api/v1/me", headers={"x-api-key": value})
+    assert wire.answer.status == 200
+
+
+async def test_a_blank_key_counts_as_none(api: Api) -> None:
+    headers = {"x-api-key": "  ", "authorization": "Bearer full"}
+    assert (await exchanged(api.app, "GET", "/api/v1/me", headers=headers)).answer.status == 200
 
 
 async def test_the_header_of_its_own_wins_over_the_bearer_token(api: Api) -> None:

@@ -137,7 +137,8 @@ class Service:
 
 def presented_key(headers: Headers) -> str | None:
     """The API key of `x-api-key`, else of `Authorization: Bearer`."""
-    key = headers.get(b"x-api-key")
+    # The parser leaves spaces at a value's end, which are no part of it.
+    key = headers.get(b"x-api-key", b"").strip()
     if key:
         return key.decode("latin-1")
     authorization = headers.get(b"authorization", b"")
