@@ -59,6 +59,10 @@ Needle = Annotated[
 ]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
+Offset = Annotated[
+    int,
+    Meta(ge=0, description="a cursor goes any distance", extra_json_schema={"maximum": MAX_OFFSET}),
+]
 SearchLimit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="default: 50")]
 TokenBudget = Annotated[int, Meta(ge=0, description="0: no budget")]
 Time = Annotated[
@@ -173,7 +177,7 @@ class ListQuery(Struct, kw_only=True):
     since: Time = ""
     until: Time = ""
     limit: Limit = 100
-    offset: Annotated[int, Meta(ge=0, description=f"at most {MAX_OFFSET}; a cursor goes any distance")] = 0
+    offset: Offset = 0
     order: Literal["desc", "asc"] = "desc"
     cursor: Cursor = ""
     agent_id: Id = ""

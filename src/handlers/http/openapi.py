@@ -41,8 +41,9 @@ _WITH_BODY: Final[tuple[type[MemtraceError], ...]] = (InvalidRequest, RequestToo
 _REQUEST_ID: Final = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "a name for this request, repeated in its answer and in the server's log",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+    "description": "a name for this request, repeated in its answer and in the server's log;"
+    " one that is not 1 to 128 letters, digits, `.`, `_` or `-` is replaced",
+    "schema": {"type": "string"},
 }
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
