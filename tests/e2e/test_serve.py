@@ -57,6 +57,18 @@ async def test_the_first_start_shows_the_admin_key_once(installation: Installati
     ]
 
 
+async def test_the_first_start_asks_for_a_store_only_where_there_is_none(installation: Installation) -> None:
+    installation.data.mkdir()
+    config = installation.data / "memtrace.toml"
+    config.write_text('[arc]\nurl = "http://127.0.0.1:1"\napi_key = "secret"\ndatabase = "memory"\n')
+    first = await installation.spawn("serve", env=production(installation, MEMTRACE_CONFIG=str(config)))
+    await first.says("flusher_started")
+    assert await first.stop() == 0
+    assert "arc_block_adopted" in first.printed
+    assert "mtk_" in first.printed
+    assert "add-arc" not in first.printed
+
+
 @pytest.mark.parametrize(
     ("key", "words"), [("", "is not set"), ("!", "not base64"), ("c2hvcnQ=", "holds 5 bytes")]
 )

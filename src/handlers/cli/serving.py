@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from core.model.errors import NotFound
+from core.model.tenant import DEFAULT_ORG
 from handlers.cli.calls import Call, call_of, logged
 from handlers.cli.output import say
 
@@ -104,10 +106,16 @@ async def _first_start(services: "Services", url: str) -> str:
     made = await services.tenants.bootstrap_default()
     if made is None:
         return ""
+    try:
+        # An old `[arc]` block may have become its binding already.
+        await services.tenants.show_binding(DEFAULT_ORG)
+        advice = ""
+    except NotFound:
+        command = f"memtrace org add-arc {DEFAULT_ORG} --url file:/absolute/folder"
+        advice = f"It has no store yet: `{command}` binds one.\n"
     return (
-        f"First start: made the organization org_default and its admin key, shown this once:\n\n"
-        f"  {made.plain}\n\n"
-        f"It has no store yet: `memtrace org add-arc org_default --url file:/absolute/folder` binds one.\n"
+        f"First start: made the organization {DEFAULT_ORG} and its admin key, shown this once:\n\n"
+        f"  {made.plain}\n\n{advice}"
     )
 
 
