@@ -280,6 +280,8 @@ def test_dead_letters_are_chosen_and_purging_is_confirmed(
     assert "--all" in refused("dead", "purge", "mem_1", "--all")
     assert "--yes" in refused("dead", "purge", "--all")
     assert "mem_1" in refused("dead", "show", "mem_1")
+    assert "dead list" in refused("dead", "retry", "mem_1")
+    assert "dead list" in refused("dead", "purge", "mem_1", "--yes")
 
 
 # --- status, doctor, migrate

@@ -63,6 +63,7 @@ def retry(
     """Deliver them again, at once."""
     chosen = _chosen(ids, all_)
     count = call_of(ctx).admin(lambda admin: admin.dead_letters.retry_dead(_org(org), chosen))
+    _check_known(chosen, count)
     _told("retried", count, as_json, "will be delivered again")
 
 
@@ -85,6 +86,7 @@ def purge(
     if not confirmed(f"Purge {what} for good?", yes=yes):
         raise InvalidRequest("nothing was purged: not confirmed", hint="use --yes")
     count = call_of(ctx).admin(lambda admin: admin.dead_letters.purge_dead(_org(org), chosen))
+    _check_known(chosen, count)
     _told("purged", count, as_json, "are gone")
 
 
@@ -93,6 +95,12 @@ def _told(word: str, count: int, as_json: bool, then: str) -> None:
         record({word: count}, as_json_=True)
     else:
         say(f"{count} dead letters {then}")
+
+
+def _check_known(chosen: list[str] | None, count: int) -> None:
+    """Raises NotFound where ids were given and none of them is a dead letter's."""
+    if chosen and not count:
+        raise NotFound("none of these ids is a dead letter's", hint="`memtrace dead list` shows them")
 
 
 def _org(org: str) -> OrgId | None:
