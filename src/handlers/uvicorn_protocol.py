@@ -35,6 +35,10 @@ def protocol_class(header_timeout: float, most_connections: int) -> type[HttpToo
     return Bound
 
 
+class _HeadTooLarge(Exception):
+    """Stops the parser; it hands this on as an error of its own."""
+
+
 class WholeAnswers:
     """A transport that sends the head of an answer together with its body.
 
@@ -89,6 +93,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = False
+        self._may_be_too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._answers = WholeAnswers(transport)
@@ -104,13 +109,15 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # A large head that comes at once is complete when the parser returns; only then is it measured.
+        self._may_be_too_large = self._head_bytes + len(data) > MAX_HEAD_BYTES
         super().data_received(data)
         if self.transport.is_closing():
             return
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, "the request head is too large", "request_too_large")
+                self._refuse_head()
                 return
         if self._deadline is None and not self._is_serving():
             self._start_deadline()
@@ -123,6 +130,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_deadline()
+        if self._may_be_too_large and self._head_size() > MAX_HEAD_BYTES:
+            raise _HeadTooLarge
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -130,7 +139,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "the request is not valid HTTP", "invalid_request")
+        if self._head_size() > MAX_HEAD_BYTES:
+            self._refuse_head()
+        else:
+            self._refuse(400, "the request is not valid HTTP", "invalid_request")
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "the request head is too large", "request_too_large")
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _is_serving(self) -> bool:
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
@@ -156,9 +174,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Answers by hand, since no request exists yet, and closes."""
         self._stop_deadline()
         if self._is_serving():
-            # Bytes of ours in the middle of another answer would corrupt it.
-            self.transport.close()
-            return
+            if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
+                # Bytes of ours in the middle of another answer would corrupt it.
+                self.transport.close()
+                return
+            # The body of this very request is broken: nobody can answer it but we.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         request_id = f"req_{uuid.uuid4().hex[:24]}"
         body = json.dumps({"error": message, "code": code, "request_id": request_id}).encode()
         head = [

@@ -191,6 +191,32 @@ async def test_a_head_without_end_is_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "start", [b"GET /?%s HTTP/1.1\r\nhost: x\r\n\r\n", b"GET / HTTP/1.1\r\ny: %s\r\n\r\n"]
+)
+async def test_a_head_too_large_is_refused_also_when_it_comes_at_once(port: int, start: bytes) -> None:
+    async with connected(port) as client:
+        await client.send(start % (b"y" * (MAX_HEAD_BYTES + 1)))
+        status, body = problem(await client.rest())
+    assert (status, body["code"]) == (431, "request_too_large")
+
+
+async def test_a_large_body_that_comes_with_its_head_is_no_large_head(port: int) -> None:
+    async with connected(port) as client:
+        size = 2 * MAX_HEAD_BYTES
+        await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"z" * size)
+        assert b"200" in await client.answer()
+
+
+async def test_a_body_that_breaks_its_own_encoding_is_refused(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nzz\r\n")
+        await asyncio.sleep(0.02)
+        await client.send(b"no length\r\n")
+        status, body = problem(await client.rest())
+    assert (status, body["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
     "garbage",
     [b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET  HTTP/9\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\n\r\n"],
 )
