@@ -1,6 +1,7 @@
 """Counts an org's memories: what waits in the journal and what the store holds, each memory once."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 from core.asking import StoreReader
@@ -27,7 +28,7 @@ async def tally(
     """
     counts = Tally()
     old = [row for row in tail.rows if row.time <= tail.settled_through]
-    _count(counts, (row for row in tail.rows if row.time > tail.settled_through), recent_since)
+    _count(counts, [row for row in tail.rows if row.time > tail.settled_through], recent_since)
     async with store.one_answer():
         stored = await store.occupied(binding, Span(0, tail.settled_through + 1))
         shared = windows.clusters(
@@ -36,7 +37,7 @@ async def tally(
         for span in shared:
             both = [row for row in old if span.since <= row.time < span.until]
             both += await _stored_rows(store, binding, filter, span)
-            _count(counts, both, recent_since)
+            _count(counts, {(row.time, row.dedup_key): row for row in both}.values(), recent_since)
         for span in windows.complement(stored, shared):
             counts.add(await store.tally(binding, filter, span, recent_since))
     return counts
@@ -48,12 +49,17 @@ async def _stored_rows(
     return [TailRow(*identity) for identity in await store.identities(binding, filter, span)]
 
 
-def _count(counts: Tally, rows: Iterable[TailRow], recent_since: Micros) -> None:
-    distinct = {(row.time, row.dedup_key): row for row in rows}
-    for row in distinct.values():
-        is_recent = row.time >= recent_since
-        counts.total += 1
-        counts.by_type[row.memory_type] = counts.by_type.get(row.memory_type, 0) + 1
-        counts.recent += is_recent
-        counts.recent_errors += is_recent and row.event_type == ERROR_EVENT
-        counts.last = max(counts.last, row.time)
+def _count(counts: Tally, rows: Collection[TailRow], recent_since: Micros) -> None:
+    """Adds distinct rows; the loops are C's, since an agent may have many unsettled ones."""
+    if not rows:
+        return
+    recent = [row.event_type for row in rows if row.time >= recent_since]
+    counts.add(
+        Tally(
+            total=len(rows),
+            by_type=Counter([row.memory_type for row in rows]),
+            recent=len(recent),
+            recent_errors=recent.count(ERROR_EVENT),
+            last=max([row.time for row in rows]),
+        )
+    )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from core.model.memory import (
     Draft,
     Memory,
@@ -68,9 +70,8 @@ class Tail:
     settled_through: Micros
 
 
-@dataclass(frozen=True, slots=True)
-class TailRow:
-    """An unsettled memory as counting needs it."""
+class TailRow(msgspec.Struct, frozen=True, gc=False):
+    """A memory as counting needs it; its line in the journal decodes to it, the rest passed over."""
 
     time: Micros
     dedup_key: str

@@ -12,7 +12,7 @@ from core.adapters.sqlite.appender import Appender
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.journal_schema import as_json
 from core.adapters.sqlite.staging import JournalLimits, Staging, append_of
-from core.adapters.sqlite.tail import read_times, scan
+from core.adapters.sqlite.tail import read_rows, read_times, scan
 from core.adapters.sqlite.tail_index import TailIndex
 from core.model.memory import Draft, MemoryFilter, Micros, Order, OrgId, Span, claim_key
 from core.ports import Clock, IdempotencyKey, Receipt, Tail, TailRow, TailRows
@@ -98,9 +98,23 @@ class SqliteJournal:
         return await self._database.read(read)
 
     async def tail_rows(self, org_id: OrgId, filter: MemoryFilter) -> TailRows:
-        tail = await self.tail(org_id, filter, _EVERYTHING, "asc", _NO_LIMIT)
-        rows = [TailRow(m.time, m.dedup_key, m.memory_type, m.event_type) for m in tail.memories]
-        return TailRows(rows, tail.settled_through)
+        if filter != MemoryFilter(agent_ids=filter.agent_ids):
+            tail = await self.tail(org_id, filter, _EVERYTHING, "asc", _NO_LIMIT)
+            rows = [TailRow(m.time, m.dedup_key, m.memory_type, m.event_type) for m in tail.memories]
+            return TailRows(rows, tail.settled_through)
+        now = self._clock.micros()
+        times = self._index.times(org_id, filter, _EVERYTHING)  # before the snapshot, as in `tail`
+
+        def read(connection: sqlite3.Connection) -> TailRows:
+            place = _place_in_ledger(connection, org_id)
+            if place is None:
+                return TailRows([], now)
+            org_no, unsettled, settled_through = place
+            if not unsettled:
+                return TailRows([], max(settled_through, now))
+            return TailRows(read_rows(connection, org_no, times), settled_through)
+
+        return await self._database.read(read)
 
     async def claimed_at(self, org_id: OrgId, dedup_key: str) -> Micros | None:
         alive_since = self._clock.micros() - self._window

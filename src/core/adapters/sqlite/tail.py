@@ -13,9 +13,11 @@ import msgspec
 
 from core.adapters.sqlite.journal_schema import as_json
 from core.model.memory import Memory, MemoryFilter, Micros, Order, Span, decode
+from core.ports import TailRow
 
 _FIRST_CHUNK: Final = 256
 _CHUNK: Final = 4_096
+_decode_row: Final = msgspec.json.Decoder(TailRow).decode
 
 
 def needles(filter: MemoryFilter) -> list[str]:
@@ -57,6 +59,16 @@ def read_times(
             if len(found) == limit:
                 return found
     return found
+
+
+def read_rows(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> list[TailRow]:
+    """What counting needs of the rows at these times, in their order."""
+    lines = connection.execute(
+        """SELECT payload FROM json_each(?) AS wanted CROSS JOIN journal
+           WHERE journal.time = wanted.value AND org_no = ?""",
+        (as_json(times), org_no),
+    )
+    return [_decode_row(line) for (line,) in lines]
 
 
 def _in_order(times: Sequence[Micros], order: Order, first: int) -> Iterator[Sequence[Micros]]:
