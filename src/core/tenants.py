@@ -17,6 +17,7 @@ from core.hashing import Hasher
 from core.ids import new_id
 from core.model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
 from core.model.memory import OrgId
+from core.model.names import breaks_line
 from core.model.tenant import DEFAULT_ORG, PERMISSIONS, ApiKey, Org, Permission, SealedBinding
 from core.model.timewindow import moment_of
 from core.ports import Backlog, BindingStore, Clock, KeyStore, OrgStore, StorePlaces
@@ -237,7 +238,7 @@ def _no_org(org_id: OrgId) -> NotFound:
 
 def _checked_name(field: str, name: str) -> str:
     name = name.strip()
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+    if not 0 < len(name) <= _LONGEST_NAME or breaks_line(name):
         raise InvalidRequest(
             f"{field} must be 1 to {_LONGEST_NAME} characters, none of them a control character", field=field
         )

@@ -214,7 +214,9 @@ async def test_at_level_info_slow_and_failed_requests_are_told(
 ) -> None:
     with capture_logs() as logs:
         await api.get("/livez")
-        await api.get("/ready")
+        await api.get("/ready")  # says 503 as often as it is asked
+        api.app.stop()
+        await api.get(URL)
         monkeypatch.setattr("handlers.http.exchange.SLOW_SECONDS", 0.0)
         await api.get("/nowhere")
     assert [(entry["event"], entry["status"]) for entry in logs] == [

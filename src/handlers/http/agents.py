@@ -3,12 +3,12 @@
 from typing import Final
 
 from core.ids import Attempt
+from core.model.names import breaks_line
 from handlers.http import present
 from handlers.http.ask import Ask, Reply
 from handlers.http.checks import (
     MAX_DESCRIPTION_BYTES,
     MAX_NAME_BYTES,
-    breaks_line,
     checked_id,
     checked_size,
     compact_json,

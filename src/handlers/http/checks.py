@@ -23,8 +23,6 @@ _MAX_NESTING: Final = 64
 _encoder: Final = msgspec.json.Encoder()
 is_id: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,127}").fullmatch
 is_event_type: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}").fullmatch
-breaks_line: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search
-"""Control characters and line separators; not the joiners of emoji, nor other scripts' spaces."""
 is_tag: Final = re.compile(r"[a-zA-Z0-9_.\-]{1,64}").fullmatch
 
 

@@ -106,7 +106,7 @@ class Exchange:
         self._metrics.observe("memtrace_request_seconds", seconds, kind)
         if self._telling == "everything":
             tell = telemetry.debug
-        elif self._telling == "remarkable" and (seconds >= SLOW_SECONDS or status >= 500):
+        elif self._telling == "remarkable" and _is_remarkable(visit, status, seconds):
             tell = telemetry.info
         else:
             return
@@ -117,6 +117,12 @@ class Exchange:
             milliseconds=round(seconds * 1000, 1),
             **visit.about(),
         )
+
+
+def _is_remarkable(visit: Visit, status: int, seconds: float) -> bool:
+    """A probe that says "not ready", time and again, is not."""
+    is_probe = visit.endpoint is not None and visit.endpoint.is_probe
+    return seconds >= SLOW_SECONDS or (status >= 500 and not is_probe)
 
 
 async def _decline(scope: Scope, receive: Receive, send: Send) -> None:
