@@ -69,9 +69,9 @@ class Database:
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA cache_size=-{cache_kib}")
-        # Far above what the checkpointer lets grow, so that no commit pays for a checkpoint
-        # while a server runs; a bound all the same where none does.
-        connection.execute("PRAGMA wal_autocheckpoint=40000")
+        # Pages. Far above what the checkpointer lets grow, so that no commit pays for a
+        # checkpoint while a server runs; a bound all the same (1 GB) where none does.
+        connection.execute("PRAGMA wal_autocheckpoint=250000")
         return connection
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:

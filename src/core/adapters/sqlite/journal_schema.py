@@ -12,7 +12,7 @@ DELIVERED: Final = 1
 DEAD: Final = 2
 ALL_ORGS: Final = 0
 """The ledger's row that adds up all orgs."""
-CHUNK: Final = 500
+CHUNK: Final = 250
 """Rows changed in one transaction beside a busy writer: a few milliseconds of its time."""
 
 T = TypeVar("T")
