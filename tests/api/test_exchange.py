@@ -183,12 +183,14 @@ async def test_what_operators_must_know_is_logged_and_kept_from_callers(api: Api
 
 
 async def test_a_store_that_fails_is_told_and_logged(api: Api) -> None:
-    broken = api.with_doors(recall=Failing(StoreUnreachable()))
+    broken = api.with_doors(recall=Failing(StoreUnreachable("no /secret/folder", hint="/secret")))
     with capture_logs() as logs:
         answer = await broken.get(URL)
     assert_error(answer, 502, "store_unreachable")
     assert answer.headers["retry-after"] == "5"
     assert logs[0]["event"] == "request_failed"
+    assert "/secret" in logs[0]["reason"]
+    assert b"secret" not in answer.content
 
 
 async def test_what_callers_do_wrong_is_not_logged(api: Api) -> None:

@@ -55,6 +55,9 @@ def status_of(error: type[MemtraceError]) -> int:
     return next((STATUSES[cls] for cls in error.__mro__ if cls in STATUSES), 500)
 
 
+_STORE_HINT: Final = "the operator finds the reason in the log and with `memtrace status`"
+
+
 def is_for_operators(error: MemtraceError) -> bool:
     """Whether it tells of something that an operator should look at, so that it is logged."""
     return isinstance(error, (*_OURS, StoreError)) or status_of(type(error)) == 500
@@ -66,6 +69,8 @@ def error_reply(error: MemtraceError, request_id: str) -> Reply:
     retry_after = error.retry_after
     if isinstance(error, _OURS) and not isinstance(error, InternalError):
         error = cls()
+    if isinstance(error, StoreError) and not isinstance(error, StoreTimeout):
+        error = cls(hint=_STORE_HINT)  # its own words may name folders; they are in the log
     if isinstance(error, DatabaseError):
         retry_after = _DATABASE_RETRY_SECONDS
     headers = () if retry_after is None else ((b"retry-after", b"%d" % retry_after),)
