@@ -10,7 +10,7 @@ import msgspec
 
 from core.adapters.sqlite.appender import Appender
 from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.journal_schema import as_json
+from core.adapters.sqlite.journal_schema import as_json, chunks
 from core.adapters.sqlite.staging import JournalLimits, Staging, append_of
 from core.adapters.sqlite.tail import read_rows, read_times, scan
 from core.adapters.sqlite.tail_index import TailIndex
@@ -21,6 +21,7 @@ from core.telemetry import Metrics
 _ANY: Final = MemoryFilter()
 _EVERYTHING: Final = Span(0, 2**62)
 _NO_LIMIT: Final = 2**62
+_PIECE: Final = 2_000
 _WORTH_PRUNING: Final = 4_096
 """Times of one org in the index that are worth a look at the ledger."""
 
@@ -169,9 +170,12 @@ def _stale(
     unsettled, through = row
     if len(times) < 2 * unsettled + _WORTH_PRUNING:
         return None
-    settled = times[: bisect_right(times, through)]
-    stragglers = connection.execute(
-        "SELECT time FROM journal WHERE time IN (SELECT value FROM json_each(?)) ORDER BY time",
-        (as_json(settled),),
-    ).fetchall()
-    return through, [time for (time,) in stragglers]
+    stragglers: list[Micros] = []
+    # In pieces: one list of a hundred thousand times would hold the interpreter for tens of milliseconds.
+    for chunk in chunks(times[: bisect_right(times, through)], _PIECE):
+        found = connection.execute(
+            "SELECT time FROM journal WHERE time IN (SELECT value FROM json_each(?)) ORDER BY time",
+            (as_json(chunk),),
+        )
+        stragglers += [time for (time,) in found]
+    return through, stragglers
