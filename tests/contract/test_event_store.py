@@ -161,6 +161,7 @@ FILTERS = [
     MemoryFilter(min_importance=0.0),
     MemoryFilter(session_id="s1", agent_ids=("a1",), tags=("web",), content_contains="e"),
     MemoryFilter(session_id="nowhere"),
+    MemoryFilter(dedup_key=f"key-{7 * HOUR // 5}"),
 ]
 
 

@@ -255,6 +255,8 @@ async def test_rows_without_a_key_have_an_identity_of_their_content(rig: Rig) ->
     found = await rig.store.identities(rig.binding, MemoryFilter(), ALWAYS)
     assert {key for _, key, _, _ in found} == keys
     assert await rig.count() == 3
+    two = MemoryFilter(dedup_key=default_dedup_key("a", "general", "two"))
+    assert [m.content for m in await rig.store.search(rig.binding, two, ALWAYS, "desc", 2, None)] == ["two"]
     seen: list[Memory] = []
     after: Position | None = None
     while page := await rig.store.search(rig.binding, MemoryFilter(), ALWAYS, "desc", 2, after):

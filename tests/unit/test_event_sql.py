@@ -67,6 +67,16 @@ def test_alternatives_of_one_are_an_equation() -> None:
     assert "event_type IN ('x', 'y')" in text
 
 
+def test_a_dedup_key_is_asked_for_and_rows_without_one_are_let_through_once() -> None:
+    wanted = MemoryFilter(dedup_key="it's")
+    assert "(dedup_key = 'it''s' OR coalesce(dedup_key, '') = '')" in where(
+        sql.search(matching(wanted), "desc", 1)
+    )
+    text = where(sql.search(matching(wanted, keyed=False), "desc", 1))
+    assert "END = 'it''s')" in text
+    assert " OR " not in text
+
+
 def test_an_importance_of_zero_asks_nothing() -> None:
     assert "importance" not in where(sql.search(matching(MemoryFilter(min_importance=0.0)), "asc", 1))
     assert "TRY_CAST(importance AS DOUBLE) >= 0.5" in where(

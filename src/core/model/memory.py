@@ -167,7 +167,6 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
             and (not self.event_types or memory.event_type in self.event_types)
             and (not self.tags or set(self.tags) <= set(memory.tags))
             and self.content_contains in memory.content
-            and (not self.dedup_key or memory.dedup_key == self.dedup_key)
             and (self.min_importance is None or memory.importance >= self.min_importance)
             and (not self.dedup_key or memory.dedup_key == self.dedup_key)
         )

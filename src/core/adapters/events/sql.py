@@ -109,7 +109,7 @@ def _identity(matching: Matching) -> str:
 
 def _statement(head: str, matching: Matching, tail: str) -> Statement:
     start = f"{head} FROM {matching.source} WHERE {' AND '.join(_bounds(matching))}"
-    clauses = list(_clauses(matching.filter))
+    clauses = list(_clauses(matching))
     if matching.room is None:
         return Statement(" AND ".join([start, *clauses, *_content(matching.filter)]) + tail)
     room = matching.room - len(start.encode()) - len(tail.encode())
@@ -141,7 +141,12 @@ def _bounds(matching: Matching) -> Iterator[str]:
         yield f"(epoch_us(time) != {after.time:d} OR {key}{unkeyed})"
 
 
-def _clauses(filter: MemoryFilter) -> Iterator[str]:
+def _clauses(matching: Matching) -> Iterator[str]:
+    filter = matching.filter
+    if filter.dedup_key:
+        # As after a place: a row without a key is let through, found out, and asked for again.
+        unkeyed = " OR coalesce(dedup_key, '') = ''" if matching.keyed else ""
+        yield f"({matching.key} = {literal(filter.dedup_key)}{unkeyed})"
     if filter.session_id:
         yield f"session_id = {literal(filter.session_id)}"
     for column, values in (
