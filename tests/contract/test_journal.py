@@ -136,6 +136,14 @@ async def test_an_idempotency_key_with_another_body_is_a_conflict_within_the_win
     assert (await shop.journal.append(ACME, [draft("b")], named("k", "two")))[0].memory
 
 
+async def test_a_key_used_again_after_the_window_is_another_request(shop: Workshop) -> None:
+    (first,) = await shop.journal.append(ACME, [draft("one", key="same")], named("k", "one"))
+    shop.clock.advance(WINDOW / 1e6 + 1)
+    (later,) = await shop.journal.append(ACME, [draft("two", key="same")], named("k", "two"))
+    assert later.memory is None, "it was not stored: the first one still holds the dedup key"
+    assert later.id == first.id
+
+
 async def test_stamps_grow_strictly_even_when_the_clock_stands_still(shop: Workshop) -> None:
     receipts = await shop.journal.append(ACME, [draft(str(i)) for i in range(50)], None)
     receipts += await shop.journal.append(OTHER, [draft("z")], None)
@@ -155,6 +163,20 @@ async def test_a_clock_that_stepped_far_back_refuses_until_it_caught_up(
         clock.advance(4.5)
         assert (await shop.journal.append(ACME, [draft("b")], None))[0].memory
         assert await shop.contents() == ["a", "b"]
+
+
+async def test_a_long_queue_that_is_refused_leaves_the_road_open(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("a")], None)
+    group = [draft(str(i)) for i in range(1_001)]
+    await shop.database.lane.entered()
+    waiting = [asyncio.create_task(shop.journal.append(ACME, group, None)) for _ in range(400)]
+    await asyncio.sleep(0)
+    shop.clock.step_wall(-5)
+    shop.database.lane.leave()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(answer, ClockStepped) for answer in answers)
+    shop.clock.step_wall(5)
+    assert (await shop.journal.append(ACME, [draft("b")], None))[0].memory
 
 
 async def test_a_full_org_is_refused_whole_and_others_are_not(tmp_path: Path, clock: ManualClock) -> None:

@@ -111,7 +111,9 @@ class Appender:
         except BaseException as e:
             self._undo()
             self._database.turns.release()
-            self._finish(group, e)
+            # Not at once: a group that fails without a wait would stage the next one from within,
+            # and a long enough queue of them would overflow the stack.
+            asyncio.get_running_loop().call_soon(self._finish, group, e)
             if not isinstance(e, MemtraceError):
                 raise
             return

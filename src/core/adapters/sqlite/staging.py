@@ -56,6 +56,8 @@ class Append:
     idempotency: IdempotencyKey | None
     org_no: int = 0
     times: Sequence[Micros] = ()
+    is_repeat: bool = False
+    """Whether the same request came before, within the window."""
     receipts: list[Receipt] = field(default_factory=list)
     error: MemtraceError | None = None
 
@@ -137,7 +139,7 @@ class Staging:
             fills[org_no] = self._filled(org_no)
         self._refuse_when_full(len(append.drafts), fills[org_no], fills[ALL_ORGS])
         if append.idempotency:
-            self._note_request(org_no, append.idempotency, now)
+            append.is_repeat = self._note_request(org_no, append.idempotency, now)
         fills[org_no].admitted += len(append.drafts)
         fills[ALL_ORGS].admitted += len(append.drafts)
 
@@ -170,18 +172,20 @@ class Staging:
         if total.rows + total.admitted + count > limits.memories or total.bytes >= limits.bytes:
             raise JournalFull("the journal is full: the event stores are behind")
 
-    def _note_request(self, org_no: int, idempotency: IdempotencyKey, now: Micros) -> None:
+    def _note_request(self, org_no: int, idempotency: IdempotencyKey, now: Micros) -> bool:
+        """Whether it was known already, as what it is now."""
         row = self.connection.execute(
             "SELECT body, at FROM requests WHERE org_no = ? AND key = ?", (org_no, idempotency.key)
         ).fetchone()
         if row and row[1] > now - self.window:
             if row[0] != idempotency.body:
                 raise IdempotencyConflict()
-            return
+            return True
         self.connection.execute(
             "INSERT OR REPLACE INTO requests (org_no, key, body, at) VALUES (?, ?, ?, ?)",
             (org_no, idempotency.key, idempotency.body, now),
         )
+        return False
 
     def _claim(self, appends: Sequence[Append]) -> bool:
         """Claims all keys at once; False when some were taken already."""
@@ -231,7 +235,7 @@ class Staging:
             return "duplicate", claimed
         if claimed == time:
             return "created", time
-        if token is not None and append.idempotency and token == append.idempotency.key:
+        if append.is_repeat and append.idempotency and token == append.idempotency.key:
             return "again", claimed
         if claimed > now - self.window or self._is_unsettled(claimed):
             return "duplicate", claimed
