@@ -137,11 +137,30 @@ def parse_id(text: str) -> tuple[Micros, str] | None:
     return (int(match[1], 16), match[2]) if match else None
 
 
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """Memories that are left out: those stamped before `until`, of this session and these agents.
+
+    An empty session or no agents ask nothing, so `until` alone leaves out everything before it.
+    """
+
+    until: Micros
+    session_id: str = ""
+    agent_ids: tuple[str, ...] = ()
+
+    def covers(self, time: Micros, session_id: str, agent_id: str) -> bool:
+        """Whether a memory with these values is left out."""
+        return (
+            time < self.until
+            and (not self.session_id or session_id == self.session_id)
+            and (not self.agent_ids or agent_id in self.agent_ids)
+        )
+
+
 class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which memories are meant. Every part given must hold; tags must all be there, whole.
 
     `agent_ids` and the types are alternatives among themselves; an empty tuple asks nothing.
-    `content_contains` is a literal, case-sensitive substring.
+    `content_contains` is a literal, case-sensitive substring. What an exclusion covers is not meant.
     """
 
     agent_ids: tuple[str, ...] = ()
@@ -152,6 +171,7 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     content_contains: str = ""
     min_importance: float | None = None
     dedup_key: str = ""
+    excluded: tuple[Exclusion, ...] = ()
 
     @property
     def is_narrow(self) -> bool:
@@ -169,6 +189,7 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
             and self.content_contains in memory.content
             and (self.min_importance is None or memory.importance >= self.min_importance)
             and (not self.dedup_key or memory.dedup_key == self.dedup_key)
+            and not any(e.covers(memory.time, memory.session_id, memory.agent_id) for e in self.excluded)
         )
 
 

@@ -5,6 +5,7 @@ Adapters raise nothing but the errors of `core/model/errors.py`.
 """
 
 from core.ports.clock import Clock
+from core.ports.deletion import Deletions, Undertaker
 from core.ports.journal import IdempotencyKey, Journal, Receipt, Tail, TailRow, TailRows
 from core.ports.metadata import (
     AgentStore,
@@ -30,7 +31,7 @@ from core.ports.outbox import (
     Parcel,
     Queue,
 )
-from core.ports.store import EventStore, StorePlaces
+from core.ports.store import EventRemover, EventStore, Removal, Removed, StorePlaces
 
 __all__ = [
     "AgentStore",
@@ -40,7 +41,9 @@ __all__ = [
     "DatabaseReport",
     "DeadLetter",
     "DeadLetters",
+    "Deletions",
     "DeliveredRow",
+    "EventRemover",
     "EventStore",
     "Expiry",
     "HealthBoard",
@@ -55,6 +58,8 @@ __all__ = [
     "Parcel",
     "Queue",
     "Receipt",
+    "Removal",
+    "Removed",
     "Replies",
     "SessionStore",
     "StoreHealth",
@@ -62,4 +67,5 @@ __all__ = [
     "Tail",
     "TailRow",
     "TailRows",
+    "Undertaker",
 ]

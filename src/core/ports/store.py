@@ -1,8 +1,11 @@
 """Where memories live in the end."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
+from core.model.deletion import Grave
 from core.model.memory import (
+    Exclusion,
     Memory,
     MemoryFilter,
     Micros,
@@ -13,6 +16,27 @@ from core.model.memory import (
 )
 from core.model.tenant import Binding
 from core.ports.outbox import Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a store is to forget of one org, all of it stamped within `span`."""
+
+    span: Span
+    exclusions: tuple[Exclusion, ...] = ()
+    graves: tuple[Grave, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a store did about a removal."""
+
+    memories: int
+    """Rows that are gone."""
+    is_gone: bool
+    """Whether no file that a reader may look at holds any of it any more, also not under old names."""
+    may_return_until: Micros | None = None
+    """Until when the store itself may bring rows back (a replayed log), where that is known."""
 
 
 class EventStore(Protocol):
@@ -58,6 +82,18 @@ class EventStore(Protocol):
 
     async def check(self, binding: Binding) -> None:
         """Returns when the store answers and takes our key; raises otherwise. Writes nothing."""
+        ...
+
+
+class EventRemover(Protocol):
+    """The one way by which memories leave a store before their time."""
+
+    async def remove(self, binding: Binding, removal: Removal) -> Removed:
+        """Forgets what the removal covers, and nothing else; may be repeated until `is_gone`.
+
+        Only the flusher calls it, with the org's deliveries at rest, and a binding whose admin key
+        was opened. Raises StoreDenied where the store asks for a right that the binding has not.
+        """
         ...
 
 
