@@ -49,11 +49,20 @@ class Watch:
         self.batches: list[Batch] = []
         self.shown: deque[Shown] = deque()
         self.rows = 0
+        self.binding_id = ""
+        """The binding through which everything in `shown` was seen."""
         self.width: Micros = 4 * NARROWEST
         """How wide a span one question may ask for; grows and shrinks with the answers.
 
         Few wanted memories may lie among very many others, whose number nobody knows before.
         """
+
+    def looks_through(self, binding_id: str) -> None:
+        """Takes note of the binding in force: what another store showed counts for nothing any more."""
+        if binding_id != self.binding_id:
+            self.binding_id = binding_id
+            self.rows -= sum(len(shown.times) for shown in self.shown)
+            self.shown.clear()
 
     def add(self, times: Sequence[Micros], fingerprints: "array[int]", look_at: float) -> None:
         self.batches.append(Batch(array("q", times), fingerprints, look_at))

@@ -80,6 +80,7 @@ class Settler:
         await self._settle(org_id, watch)
         try:
             place = self._bindings.place(org_id)
+            watch.looks_through(place.binding.id)
             patience = min(self._limits.patience, 2 * place.store.hides_for)
             await self._look(org_id, watch, place)
         except (NoArcInstance, ConfigurationError, StoreError) as error:
@@ -92,7 +93,7 @@ class Settler:
 
     async def _settle(self, org_id: OrgId, watch: Watch) -> None:
         while ripe := watch.ripe(self._now()):
-            settled = await self._ports.outbox.settled(org_id, ripe, self._lease.current)
+            settled = await self._ports.outbox.settled(org_id, ripe, self._lease.current, watch.binding_id)
             watch.settled()
             self._ports.metrics.count("memtrace_settled_total", settled)
             telemetry.debug("rows_settled", org_id=org_id, memories=settled)

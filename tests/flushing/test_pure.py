@@ -239,3 +239,14 @@ def test_questions_widen_with_small_answers_and_narrow_with_large_ones() -> None
     assert watch.width == NARROWEST
     watch.learn(20_000)
     assert watch.width == NARROWEST
+
+
+def test_what_another_binding_showed_is_looked_for_anew() -> None:
+    watch = watching(1, 2)
+    watch.looks_through("arc_1")
+    (batch,) = watch.to_look(0.0, 10)
+    watch.answered(batch, {(1, 1)}, 0.0, hides_for=10.0)
+    watch.looks_through("arc_1")
+    assert watch.known() == {1, 2}
+    watch.looks_through("arc_2")
+    assert (watch.known(), watch.rows) == ({2}, 1)

@@ -131,11 +131,13 @@ class BreaksOnce(SqliteOutbox):
 
     calls = 0
 
-    async def settled(self, org_id: OrgId, times: Sequence[int], lease: Lease) -> int:
+    async def settled(
+        self, org_id: OrgId, times: Sequence[int], lease: Lease, seen_in: str | None = None
+    ) -> int:
         self.calls += 1
         if self.calls == 1:
             raise DatabaseError("the disk is full")
-        return await super().settled(org_id, times, lease)
+        return await super().settled(org_id, times, lease, seen_in)
 
 
 async def test_a_dead_letter_that_is_retried_is_delivered(mill: Rig) -> None:

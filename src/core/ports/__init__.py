@@ -18,6 +18,7 @@ from core.ports.metadata import (
     SessionStore,
     StoreHealth,
 )
+from core.ports.moving import Moves
 from core.ports.outbox import (
     Backlog,
     DeadLetter,
@@ -53,6 +54,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Ledger",
+    "Moves",
     "OrgStore",
     "Outbox",
     "Parcel",

@@ -1,6 +1,6 @@
 """Tenants, agents, sessions, kept answers and health."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -9,6 +9,7 @@ from core.model.memory import (
     Micros,
     OrgId,
 )
+from core.model.org_settings import OrgSettings
 from core.model.tenant import ApiKey, Org, Permission, SealedBinding
 from core.model.work import Agent, Session, SessionStatus
 from core.ports.journal import IdempotencyKey
@@ -24,6 +25,15 @@ class OrgStore(Protocol):
     async def list_orgs(self) -> list[Org]: ...
 
     async def find_org(self, org_id: OrgId) -> Org | None: ...
+
+    async def update_org_settings(
+        self, org_id: OrgId, changes: Mapping[str, float | None]
+    ) -> OrgSettings | None:
+        """Merges these members into the org's settings, atomically; None takes one away.
+
+        Members that nobody here knows stay as they are. None: unknown.
+        """
+        ...
 
     async def delete_org(self, org_id: OrgId) -> bool:
         """Takes its binding, keys, agents, sessions and journal with it, atomically. False: unknown."""

@@ -78,8 +78,14 @@ class Outbox(Protocol):
         """Delivered, unsettled memories of this org stamped later than `after`, oldest first."""
         ...
 
-    async def settled(self, org_id: OrgId, times: Sequence[Micros], lease: Lease) -> int:
-        """delivered → settled: advances `settled_through`, drops payloads, keeps claims."""
+    async def settled(
+        self, org_id: OrgId, times: Sequence[Micros], lease: Lease, seen_in: str | None = None
+    ) -> int:
+        """delivered → settled: advances `settled_through`, drops payloads, keeps claims.
+
+        `seen_in` is the binding through which they were seen: nothing settles when another one is
+        in force by now, nor while the org is being moved to another store.
+        """
         ...
 
     async def owed_again(self, org_id: OrgId, times: Sequence[Micros], lease: Lease) -> int:

@@ -36,31 +36,31 @@ class SqliteBindings:
         return await self._database.read(work)
 
     async def put_binding(self, binding: SealedBinding) -> None:
-        created = text_of(moment_of(binding.created))
-        values = (
-            binding.id,
-            binding.org_id,
-            binding.url,
-            binding.database,
-            binding.measurement,
-            created,
-            binding.cipher,
-            binding.nonce,
-            created,
-        )
-
-        def work(connection: sqlite3.Connection) -> None:
-            _remove(connection, binding.org_id)
-            with rules(taken=f"the binding id '{binding.id}' is taken"):
-                connection.execute(
-                    f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    values,
-                )
-
-        await self._database.write(work)
+        await self._database.write(lambda connection: replace_binding(connection, binding))
 
     async def remove_binding(self, org_id: OrgId) -> bool:
         return await self._database.write(lambda connection: _remove(connection, org_id))
+
+
+def replace_binding(connection: sqlite3.Connection, binding: SealedBinding) -> None:
+    """Makes this the org's one binding, inside the caller's transaction. Raises as `put_binding` does."""
+    created = text_of(moment_of(binding.created))
+    values = (
+        binding.id,
+        binding.org_id,
+        binding.url,
+        binding.database,
+        binding.measurement,
+        created,
+        binding.cipher,
+        binding.nonce,
+        created,
+    )
+    _remove(connection, binding.org_id)
+    with rules(taken=f"the binding id '{binding.id}' is taken"):
+        connection.execute(
+            f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+        )
 
 
 def _remove(connection: sqlite3.Connection, org_id: OrgId) -> bool:

@@ -18,6 +18,7 @@ from core.adapters.sqlite.journal_schema import (
     org_number,
 )
 from core.adapters.sqlite.leases import hold
+from core.adapters.sqlite.moves import is_moving
 from core.model.memory import Micros, OrgId
 from core.ports import Clock, DeliveredRow, Lease, Parcel
 
@@ -85,8 +86,14 @@ class SqliteOutbox:
 
         return await self._database.read(read)
 
-    async def settled(self, org_id: OrgId, times: Sequence[Micros], lease: Lease) -> int:
+    async def settled(
+        self, org_id: OrgId, times: Sequence[Micros], lease: Lease, seen_in: str | None = None
+    ) -> int:
         def step(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> int:
+            if is_moving(connection, org_id, self._clock.micros()) or not _is_bound_by(
+                connection, org_id, seen_in
+            ):
+                return 0
             arguments = {"times": as_json(times), "org": org_no}
             gone = connection.execute(
                 f"""SELECT count(*), coalesce(sum(length(payload)), 0), coalesce(max(time), 0)
@@ -140,6 +147,13 @@ class SqliteOutbox:
 
             done += await self._database.write(work)
         return done
+
+
+def _is_bound_by(connection: sqlite3.Connection, org_id: OrgId, binding_id: str | None) -> bool:
+    if binding_id is None:
+        return True
+    row = connection.execute("SELECT id FROM arc_instances WHERE org_id = ?", (org_id,)).fetchone()
+    return row is not None and row[0] == binding_id
 
 
 def parcel_of(org_id: OrgId, rows: sqlite3.Cursor, max_bytes: int) -> Parcel | None:

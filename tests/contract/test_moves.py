@@ -1,0 +1,132 @@
+"""The promises of `Moves`: while an org moves nothing of it settles, and the switch is one step."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.adapters.sqlite.bindings import SqliteBindings
+from core.adapters.sqlite.moves import SqliteMoves
+from core.adapters.sqlite.orgs import SqliteOrgs
+from core.model.errors import Conflict, NotFound
+from core.model.memory import OrgId
+from core.model.tenant import Org, SealedBinding
+from core.model.timewindow import moment_of
+from core.ports import Lease, Parcel
+from tests.clock import ManualClock
+from tests.contract.journals import ACME, OTHER, Workshop, draft, workshop
+
+
+@dataclass
+class Yard:
+    shop: Workshop
+    moves: SqliteMoves
+    bindings: SqliteBindings
+    lease: Lease
+
+    async def delivered(self, *contents: str) -> Parcel:
+        await self.shop.journal.append(ACME, [draft(c) for c in contents], None)
+        (parcel,) = await self.shop.queue.receive(10_000, 1 << 30)
+        await self.shop.outbox.delivered(parcel, self.lease, 0)
+        return parcel
+
+    async def settle(self, parcel: Parcel, seen_in: str | None = "arc_old") -> int:
+        return await self.shop.outbox.settled(ACME, parcel.times, self.lease, seen_in)
+
+    async def bound_to(self) -> str | None:
+        found = await self.bindings.find_binding(ACME)
+        return found.id if found else None
+
+
+def binding(id: str, org: OrgId = ACME) -> SealedBinding:
+    return SealedBinding(id, org, f"file:/{id}", "memory", "events", 1, b"", b"")
+
+
+@pytest.fixture
+async def yard(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Yard]:
+    with workshop(tmp_path / "m.db", clock) as shop:
+        orgs = SqliteOrgs(shop.database)
+        for org in (ACME, OTHER):
+            if await orgs.find_org(org) is None:
+                await orgs.create_org(Org(org, org, moment_of(clock.micros())))
+        bindings = SqliteBindings(shop.database)
+        await bindings.put_binding(binding("arc_old"))
+        yield Yard(shop, SqliteMoves(shop.database, clock=clock), bindings, await shop.leased())
+
+
+async def test_nothing_settles_while_its_org_is_moving(yard: Yard) -> None:
+    parcel = await yard.delivered("a", "b")
+    await yard.moves.begin(ACME, "me", 60)
+    assert await yard.moves.is_moving(ACME)
+    assert await yard.settle(parcel) == 0
+    await yard.moves.abandon(ACME, "me")
+    assert not await yard.moves.is_moving(ACME)
+    assert await yard.settle(parcel) == 2
+
+
+async def test_another_org_settles_while_one_is_moving(yard: Yard) -> None:
+    await yard.moves.begin(OTHER, "me", 60)
+    assert await yard.settle(await yard.delivered("a")) == 1
+
+
+async def test_a_move_that_is_not_renewed_is_over(yard: Yard) -> None:
+    await yard.moves.begin(ACME, "me", 60)
+    yard.shop.clock.advance(59)
+    await yard.moves.renew(ACME, "me", 60)
+    yard.shop.clock.advance(61)
+    parcel = await yard.delivered("a")
+    assert await yard.settle(parcel) == 1
+    with pytest.raises(Conflict, match="took too long"):
+        await yard.moves.renew(ACME, "me", 60)
+    with pytest.raises(Conflict, match="took too long"):
+        await yard.moves.finish(ACME, "me", binding("arc_new"))
+    assert await yard.bound_to() == "arc_old"
+
+
+async def test_one_move_of_an_org_at_a_time(yard: Yard) -> None:
+    await yard.moves.begin(ACME, "me", 60)
+    with pytest.raises(Conflict, match="being moved already"):
+        await yard.moves.begin(ACME, "you", 60)
+    await yard.moves.abandon(ACME, "you")
+    assert await yard.moves.is_moving(ACME)
+    yard.shop.clock.advance(61)
+    await yard.moves.begin(ACME, "you", 60)
+    with pytest.raises(Conflict):
+        await yard.moves.finish(ACME, "me", binding("arc_new"))
+
+
+async def test_finishing_switches_the_binding_and_what_was_seen_in_the_old_store_does_not_settle(
+    yard: Yard,
+) -> None:
+    parcel = await yard.delivered("a", "b", "c")
+    await yard.moves.begin(ACME, "me", 60)
+    await yard.moves.finish(ACME, "me", binding("arc_new"))
+    assert await yard.bound_to() == "arc_new"
+    assert not await yard.moves.is_moving(ACME)
+    assert await yard.settle(parcel, "arc_old") == 0
+    assert await yard.moves.requeue(ACME) == 3
+    due = await yard.shop.outbox.due(ACME, yard.shop.clock.micros(), 10, 1 << 30)
+    assert due is not None
+    assert due.times == parcel.times
+
+
+async def test_many_delivered_memories_are_requeued_in_turns(yard: Yard) -> None:
+    await yard.delivered(*[str(n) for n in range(600)])
+    assert await yard.moves.requeue(ACME) == 600
+    assert await yard.moves.requeue(ACME) == 0
+    assert await yard.moves.requeue(OTHER) == 0
+
+
+async def test_a_move_of_an_org_that_is_deleted_meanwhile_ends_without_a_binding(yard: Yard) -> None:
+    await yard.moves.begin(ACME, "me", 60)
+    await SqliteOrgs(yard.shop.database).delete_org(ACME)
+    with pytest.raises(NotFound):
+        await yard.moves.finish(ACME, "me", binding("arc_new"))
+    assert await yard.bound_to() is None
+
+
+async def test_nothing_settles_once_its_binding_is_gone(yard: Yard) -> None:
+    parcel = await yard.delivered("a")
+    await yard.bindings.remove_binding(ACME)
+    assert await yard.settle(parcel) == 0
