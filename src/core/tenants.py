@@ -1,5 +1,6 @@
 """What operators do: organizations, their bindings and their API keys, and the first start."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -69,6 +70,16 @@ class Tenants:
 
     async def list_orgs(self) -> list[Org]:
         return await self._orgs.list_orgs()
+
+    async def show_org(self, org_id: OrgId) -> Org:
+        """Raises NotFound."""
+        return await self._org(org_id)
+
+    async def set_org(self, org_id: OrgId, changes: Mapping[str, float | None]) -> Org:
+        """Merges settings, as `org_changes` checked them, into the org's; None takes one away. NotFound."""
+        if await self._orgs.update_org_settings(org_id, changes) is None:
+            raise _no_org(org_id)
+        return await self._org(org_id)
 
     async def delete_org(self, org_id: OrgId) -> None:
         """With its binding, keys, agents, sessions and journal; the store's memories stay. NotFound."""

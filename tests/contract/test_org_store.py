@@ -1,9 +1,12 @@
 """What every `OrgStore` promises."""
 
+import asyncio
+
 import pytest
 
 from core.model.errors import AlreadyExists
 from core.model.memory import OrgId
+from core.model.org_settings import NO_SETTINGS, OrgSettings, RateOverrides
 from core.model.tenant import Org, SealedBinding
 from core.model.work import Agent, Session
 from core.ports import IdempotencyKey, StoreHealth
@@ -35,6 +38,55 @@ async def test_two_orgs_may_share_a_name(metadata: Metadata) -> None:
 async def test_orgs_are_listed_oldest_first(metadata: Metadata) -> None:
     await metadata.orgs.create_org(Org(OrgId("org_a_elder"), "elder", later(-5)))
     assert [org.id for org in await metadata.orgs.list_orgs()] == ["org_a_elder", ACME, OTHER]
+
+
+async def test_an_org_has_no_settings_until_some_are_given(metadata: Metadata) -> None:
+    org = await metadata.orgs.find_org(ACME)
+    assert org is not None
+    assert org.settings == NO_SETTINGS
+
+
+async def test_an_org_may_be_created_with_settings(metadata: Metadata) -> None:
+    settings = OrgSettings(retention_days=30, rates=RateOverrides(memories_per_second=2.5))
+    org = Org(OrgId("org_new"), "new", later(1), settings)
+    await metadata.orgs.create_org(org)
+    assert org in await metadata.orgs.list_orgs()
+
+
+async def test_changed_settings_are_merged_into_those_there_are(metadata: Metadata) -> None:
+    await metadata.orgs.update_org_settings(ACME, {"retention_days": 90})
+    settings = await metadata.orgs.update_org_settings(ACME, {"burst_seconds": 2})
+    assert settings == OrgSettings(retention_days=90, rates=RateOverrides(burst_seconds=2))
+    org = await metadata.orgs.find_org(ACME)
+    assert org is not None
+    assert org.settings == settings
+
+
+async def test_a_setting_can_be_taken_away(metadata: Metadata) -> None:
+    await metadata.orgs.update_org_settings(ACME, {"retention_days": 90, "burst_seconds": 2})
+    assert await metadata.orgs.update_org_settings(ACME, {"burst_seconds": None}) == OrgSettings(
+        retention_days=90
+    )
+
+
+async def test_settings_are_of_one_org(metadata: Metadata) -> None:
+    await metadata.orgs.update_org_settings(ACME, {"retention_days": 90})
+    other = await metadata.orgs.find_org(OTHER)
+    assert other is not None
+    assert other.settings == NO_SETTINGS
+
+
+async def test_settings_of_an_unknown_org_are_not_changed(metadata: Metadata) -> None:
+    assert await metadata.orgs.update_org_settings(OrgId("org_nobody"), {"retention_days": 1}) is None
+    assert len(await metadata.orgs.list_orgs()) == 2
+
+
+async def test_settings_changed_at_once_are_all_kept(metadata: Metadata) -> None:
+    rates = ("requests_per_second", "memories_per_second", "key_requests_per_second")
+    await asyncio.gather(*(metadata.orgs.update_org_settings(ACME, {name: 5}) for name in rates))
+    org = await metadata.orgs.find_org(ACME)
+    assert org is not None
+    assert org.settings.members() == dict.fromkeys(rates, 5)
 
 
 async def test_deleting_an_unknown_org_says_so(metadata: Metadata) -> None:

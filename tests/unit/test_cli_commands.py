@@ -133,6 +133,22 @@ def test_an_org_is_made_listed_and_deleted(memtrace: Memtrace, org: str) -> None
     assert memtrace("org", "list", "--json") == []
 
 
+def test_what_is_set_for_an_org_is_shown(memtrace: Memtrace, org: str) -> None:
+    assert memtrace("org", "show", org, "--json")["retention_days"] is None
+    assert memtrace("org", "set", org, "--retention", "90d", "--json")["retention_days"] == 90
+    assert memtrace("org", "show", org, "--json")["retention_days"] == 90
+    assert memtrace("org", "set", org, "--retention", "none", "--json")["retention_days"] is None
+
+
+def test_an_org_that_is_not_there_has_no_settings(refused: Callable[..., str]) -> None:
+    assert "org_nobody" in refused("org", "show", "org_nobody")
+    assert "org_nobody" in refused("org", "set", "org_nobody", "--retention", "90d")
+
+
+def test_setting_nothing_for_an_org_is_refused(refused: Callable[..., str], org: str) -> None:
+    assert "nothing to set" in refused("org", "set", org)
+
+
 def test_deleting_needs_a_yes(refused: Callable[..., str], memtrace: Memtrace, org: str) -> None:
     assert "--yes" in refused("org", "delete", org)
     assert len(memtrace("org", "list", "--json")) == 1

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from core.model.errors import NoArcInstance
 from core.model.memory import Micros, OrgId
+from core.model.org_settings import NO_SETTINGS, OrgSettings
 
 Permission = Literal["read", "write", "admin"]
 PERMISSIONS: Final[tuple[Permission, ...]] = ("read", "write", "admin")
@@ -18,6 +19,7 @@ class Org:
     id: OrgId
     name: str
     created_at: datetime
+    settings: OrgSettings = NO_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,34 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
+@app.command("show")
+def show(ctx: typer.Context, org_id: OrgArgument, as_json: AsJson = False) -> None:
+    """Show an organization and what is set for it."""
+    org = call_of(ctx).admin(lambda admin: admin.tenants.show_org(OrgId(org_id)))
+    record(_with_settings(org), as_json_=as_json)
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    org_id: OrgArgument,
+    retention: Annotated[
+        str | None,
+        typer.Option(help="How long memories are kept: 90d, 12w; `none` is for good.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set what holds for one organization.
+
+    What is not named stays as it is. Running servers know within 10 seconds.
+    """
+    from core.org_changes import changes_of
+
+    changes = changes_of(retention=retention)
+    org = call_of(ctx).admin(lambda admin: admin.tenants.set_org(OrgId(org_id), changes))
+    record(_with_settings(org), as_json_=as_json)
+
+
 @app.command("delete")
 def delete(ctx: typer.Context, org_id: OrgArgument, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete an organization.
@@ -119,6 +147,11 @@ def remove_arc(
 
 def _shown(org: Org) -> dict[str, Any]:
     return {"id": org.id, "name": org.name, "created_at": moment(org.created_at)}
+
+
+def _with_settings(org: Org) -> dict[str, Any]:
+    days = org.settings.retention_days
+    return {**_shown(org), "retention_days": days}
 
 
 def _bound(binding: ShownBinding) -> dict[str, Any]:
