@@ -104,9 +104,28 @@ class Tenants:
         """
         return await self._bind(new_id("arc"), org_id, url, arc_key, database, measurement)
 
+    async def new_binding(
+        self,
+        org_id: OrgId,
+        *,
+        url: str,
+        arc_key: str = "",
+        database: str,
+        measurement: str = DEFAULT_MEASUREMENT,
+    ) -> SealedBinding:
+        """A binding that is not in force yet, its place made ready; raises as `bind` does."""
+        return await self._prepared(new_id("arc"), org_id, url, arc_key, database, measurement)
+
     async def _bind(
         self, binding_id: str, org_id: OrgId, url: str, arc_key: str, database: str, measurement: str
     ) -> ShownBinding:
+        sealed = await self._prepared(binding_id, org_id, url, arc_key, database, measurement)
+        await self._bindings.put_binding(sealed)
+        return self._shown(sealed)
+
+    async def _prepared(
+        self, binding_id: str, org_id: OrgId, url: str, arc_key: str, database: str, measurement: str
+    ) -> SealedBinding:
         url = checked_url(url)
         cipher, nonce = self._vault.seal(org_id, checked_arc_key(arc_key, url))
         sealed = SealedBinding(
@@ -121,8 +140,7 @@ class Tenants:
         )
         await self._org(org_id)
         await self._places.prepare(self._vault.binding(sealed))
-        await self._bindings.put_binding(sealed)
-        return self._shown(sealed)
+        return sealed
 
     async def show_binding(self, org_id: OrgId) -> ShownBinding:
         """NotFound (org or binding); MasterKeyError when its Arc key does not open."""

@@ -1,7 +1,7 @@
 """What a one-shot command works with."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from core.adapters.clock import SystemClock
@@ -13,10 +13,12 @@ from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.keys import SqliteKeys
 from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.ledger import SqliteLedger
+from core.adapters.sqlite.moves import SqliteMoves
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.bootstrap.parts import embedded_store, open_database
 from core.hashing import Hasher
-from core.ports import BindingStore, Clock, DeadLetters, EventStore, HealthBoard, Leases, Ledger
+from core.model.tenant import Binding
+from core.ports import BindingStore, Clock, DeadLetters, EventStore, HealthBoard, Leases, Ledger, Moves
 from core.settings import Settings
 from core.tenants import Tenants
 from core.vault import Vault, parse_master_key
@@ -36,6 +38,8 @@ class Admin:
     bindings: BindingStore
     vault: Vault
     store: EventStore
+    store_for: Callable[[Binding], EventStore]
+    moves: Moves
 
 
 @contextlib.asynccontextmanager
@@ -80,4 +84,6 @@ def build_admin(
         bindings=bindings,
         vault=vault,
         store=store,
+        store_for=store.store_for,
+        moves=SqliteMoves(database, clock=clock),
     )

@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from core.model.errors import MemtraceError
-from handlers.cli import configuration, dead, doctor, flusher, keys, orgs, serving, state
+from handlers.cli import configuration, dead, doctor, flusher, keys, moving, orgs, serving, state
 from handlers.cli.calls import Call
 from handlers.cli.output import problem
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+orgs.app.command("move")(moving.move)
 app.add_typer(orgs.app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(dead.app, name="dead")
