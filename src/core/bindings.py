@@ -4,7 +4,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Required, TypedDict
 from urllib.parse import urlsplit
 
 from core.model.errors import InvalidRequest
@@ -21,6 +21,17 @@ _LONGEST_URL: Final = 2_048
 _SHORTEST_SHOWN: Final = 16
 
 
+class AskedBinding(TypedDict, total=False):
+    """What a binding is made of, as it was asked for. Keys are plain: never log one."""
+
+    url: Required[str]
+    database: Required[str]
+    measurement: str
+    arc_key: str
+    admin_key: str
+    id: str
+
+
 @dataclass(frozen=True, slots=True)
 class ShownBinding:
     """A binding for people's eyes: the Arc key is masked, and empty when there is none."""
@@ -32,6 +43,7 @@ class ShownBinding:
     measurement: str
     created_at: datetime
     masked_key: str
+    masked_admin_key: str
 
 
 def masked(key: str) -> str:
@@ -92,6 +104,13 @@ def checked_arc_key(key: str, url: str) -> str:
         raise _wrong("api_key", "is needed for an Arc instance")
     if not _ARC_KEY.fullmatch(key):
         raise _wrong("api_key", "must be up to 4096 visible ASCII characters without blanks")
+    return key
+
+
+def checked_admin_key(key: str) -> str:
+    """Empty stands for none. It goes into a header as it is."""
+    if key and not _ARC_KEY.fullmatch(key):
+        raise _wrong("admin_key", "must be up to 4096 visible ASCII characters without blanks")
     return key
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, Unpack
 
 from core.apikeys import NewKey, lookup_prefix, new_key
 from core.bindings import (
     DEFAULT_MEASUREMENT,
+    AskedBinding,
     ShownBinding,
+    checked_admin_key,
     checked_arc_key,
     checked_database,
     checked_measurement,
@@ -88,66 +90,57 @@ class Tenants:
 
     # --- bindings
 
-    async def bind(
-        self,
-        org_id: OrgId,
-        *,
-        url: str,
-        arc_key: str = "",
-        database: str,
-        measurement: str = DEFAULT_MEASUREMENT,
-    ) -> ShownBinding:
+    async def bind(self, org_id: OrgId, **asked: Unpack[AskedBinding]) -> ShownBinding:
         """Adds or replaces the org's binding; what is owed goes to the new one.
 
         Makes the folder of a `file:` binding. NotFound, InvalidRequest; StoreUnreachable where
         the folder cannot be made: then nothing is changed.
         """
-        return await self._bind(new_id("arc"), org_id, url, arc_key, database, measurement)
-
-    async def new_binding(
-        self,
-        org_id: OrgId,
-        *,
-        url: str,
-        arc_key: str = "",
-        database: str,
-        measurement: str = DEFAULT_MEASUREMENT,
-    ) -> SealedBinding:
-        """A binding that is not in force yet, its place made ready; raises as `bind` does."""
-        return await self._prepared(new_id("arc"), org_id, url, arc_key, database, measurement)
-
-    async def _bind(
-        self, binding_id: str, org_id: OrgId, url: str, arc_key: str, database: str, measurement: str
-    ) -> ShownBinding:
-        sealed = await self._prepared(binding_id, org_id, url, arc_key, database, measurement)
+        sealed = await self.new_binding(org_id, **asked)
         await self._bindings.put_binding(sealed)
         return self._shown(sealed)
 
-    async def _prepared(
-        self, binding_id: str, org_id: OrgId, url: str, arc_key: str, database: str, measurement: str
-    ) -> SealedBinding:
-        url = checked_url(url)
-        cipher, nonce = self._vault.seal(org_id, checked_arc_key(arc_key, url))
+    async def new_binding(self, org_id: OrgId, **asked: Unpack[AskedBinding]) -> SealedBinding:
+        """A binding that is not in force yet, its place made ready; raises as `bind` does."""
+        url = checked_url(asked["url"])
+        cipher, nonce = self._vault.seal(org_id, checked_arc_key(asked.get("arc_key", ""), url))
+        admin_cipher, admin_nonce = self._sealed_admin_key(org_id, asked.get("admin_key", ""))
         sealed = SealedBinding(
-            id=binding_id,
+            id=asked.get("id", "") or new_id("arc"),
             org_id=org_id,
             url=url,
-            database=checked_database(database),
-            measurement=checked_measurement(measurement),
+            database=checked_database(asked["database"]),
+            measurement=checked_measurement(asked.get("measurement", DEFAULT_MEASUREMENT)),
             created=self._clock.micros(),
             cipher=cipher,
             nonce=nonce,
+            admin_cipher=admin_cipher,
+            admin_nonce=admin_nonce,
         )
         await self._org(org_id)
         await self._places.prepare(self._vault.binding(sealed))
         return sealed
+
+    async def set_admin_key(self, org_id: OrgId, admin_key: str) -> ShownBinding:
+        """Adds or replaces the admin key of the binding in force; empty removes it.
+
+        Raises NotFound or InvalidRequest.
+        """
+        if not await self._bindings.set_admin_key(org_id, *self._sealed_admin_key(org_id, admin_key)):
+            await self._org(org_id)
+            raise _no_binding(org_id)
+        return await self.show_binding(org_id)
+
+    def _sealed_admin_key(self, org_id: OrgId, admin_key: str) -> tuple[bytes, bytes]:
+        plain = checked_admin_key(admin_key)
+        return self._vault.seal_admin_key(org_id, plain) if plain else (b"", b"")
 
     async def show_binding(self, org_id: OrgId) -> ShownBinding:
         """NotFound (org or binding); MasterKeyError when its Arc key does not open."""
         sealed = await self._bindings.find_binding(org_id)
         if sealed is None:
             await self._org(org_id)
-            raise NotFound(f"{org_id} has no arc instance")
+            raise _no_binding(org_id)
         return self._shown(sealed)
 
     def _shown(self, sealed: SealedBinding) -> ShownBinding:
@@ -160,6 +153,7 @@ class Tenants:
             binding.measurement,
             moment_of(binding.created),
             masked(binding.arc_key),
+            masked(self._vault.admin_key(sealed)),
         )
 
     async def unbind(self, org_id: OrgId, *, force: bool = False) -> None:
@@ -168,7 +162,7 @@ class Tenants:
             await self._refuse_while_owing(org_id)
         if not await self._bindings.remove_binding(org_id):
             await self._org(org_id)
-            raise NotFound(f"{org_id} has no arc instance")
+            raise _no_binding(org_id)
 
     async def _refuse_while_owing(self, org_id: OrgId) -> None:
         """Delivered counts too: until it is settled, the store may have to be given it again."""
@@ -184,6 +178,7 @@ class Tenants:
         """Every stored Arc key opens. Raises MasterKeyError naming the first org whose key does not."""
         for sealed in await self._bindings.list_bindings():
             self._vault.binding(sealed)
+            self._vault.admin_key(sealed)
 
     # --- API keys
 
@@ -245,7 +240,14 @@ class Tenants:
         if await self._bindings.list_bindings():
             return False
         await self.ensure_default_org()
-        await self._bind(LEGACY_BINDING, DEFAULT_ORG, url, arc_key, database, measurement)
+        await self.bind(
+            DEFAULT_ORG,
+            url=url,
+            arc_key=arc_key,
+            database=database,
+            measurement=measurement,
+            id=LEGACY_BINDING,
+        )
         info("arc_block_adopted", org_id=DEFAULT_ORG)
         return True
 
@@ -263,6 +265,10 @@ class Tenants:
 
 def _no_org(org_id: OrgId) -> NotFound:
     return NotFound(f"organization '{org_id}' not found", hint="`memtrace org list` shows them all")
+
+
+def _no_binding(org_id: OrgId) -> NotFound:
+    return NotFound(f"{org_id} has no arc instance", hint=f"bind it with `memtrace org add-arc {org_id}`")
 
 
 def _checked_name(field: str, name: str) -> str:

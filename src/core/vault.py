@@ -61,6 +61,25 @@ class Vault:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return self._cipher.encrypt(nonce, plain.encode(), org_id.encode()), nonce
 
+    def seal_admin_key(self, org_id: OrgId, plain: str) -> tuple[bytes, bytes]:
+        """As `seal`, and never to be opened as the key that reads and writes."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return self._cipher.encrypt(nonce, plain.encode(), _for_admin(org_id)), nonce
+
+    def admin_key(self, sealed: SealedBinding) -> str:
+        """The binding's admin key, empty where it has none. Raises MasterKeyError as `open` does."""
+        if not sealed.admin_cipher:
+            return ""
+        try:
+            return self._cipher.decrypt(
+                sealed.admin_nonce, sealed.admin_cipher, _for_admin(sealed.org_id)
+            ).decode()
+        except (InvalidTag, ValueError):
+            raise MasterKeyError(
+                f"the stored admin key of {sealed.org_id} does not open with this master key",
+                hint=f"{_WAY_OUT}; or store it again with `memtrace org set-admin-key {sealed.org_id}`",
+            ) from None
+
     def open(self, org_id: OrgId, cipher: bytes, nonce: bytes) -> str:
         """What was sealed for this org; rows of the original, sealed for no org, open too.
 
@@ -76,7 +95,7 @@ class Vault:
         _refuse(org_id)
 
     def binding(self, sealed: SealedBinding) -> Binding:
-        """The binding with its Arc key opened. Raises MasterKeyError as `open` does."""
+        """The binding with its Arc key opened, not its admin key. Raises MasterKeyError as `open` does."""
         return Binding(
             id=sealed.id,
             org_id=sealed.org_id,
@@ -86,6 +105,10 @@ class Vault:
             created=sealed.created,
             arc_key=self.open(sealed.org_id, sealed.cipher, sealed.nonce),
         )
+
+
+def _for_admin(org_id: OrgId) -> bytes:
+    return f"{org_id}/admin".encode()
 
 
 def _refuse(org_id: OrgId) -> NoReturn:

@@ -67,3 +67,22 @@ async def test_what_was_seen_of_the_old_store_goes_with_it(metadata: Metadata, c
 def test_a_sealed_binding_shows_neither_ciphertext_nor_nonce() -> None:
     assert "cipher" not in repr(BINDING)
     assert "nonce" not in repr(BINDING)
+
+
+async def test_an_admin_key_comes_and_goes_without_a_new_binding(metadata: Metadata) -> None:
+    await metadata.bindings.put_binding(BINDING)
+    assert await metadata.bindings.set_admin_key(ACME, b"sealed", b"nonce")
+    with_key = dataclasses.replace(BINDING, admin_cipher=b"sealed", admin_nonce=b"nonce")
+    assert await metadata.bindings.find_binding(ACME) == with_key
+    assert await metadata.bindings.set_admin_key(ACME, b"", b"")
+    assert await metadata.bindings.list_bindings() == [BINDING]
+    assert not await metadata.bindings.set_admin_key(OTHER, b"sealed", b"nonce")
+
+
+async def test_a_new_binding_does_not_inherit_the_admin_key(metadata: Metadata) -> None:
+    await metadata.bindings.put_binding(
+        dataclasses.replace(BINDING, admin_cipher=b"sealed", admin_nonce=b"nonce")
+    )
+    second = dataclasses.replace(BINDING, id="arc_2")
+    await metadata.bindings.put_binding(second)
+    assert await metadata.bindings.find_binding(ACME) == second

@@ -202,6 +202,19 @@ def test_an_arc_key_is_read_from_standard_input_and_shown_masked(
     assert "arc-secret" not in memtrace("org", "show-arc", org)
 
 
+def test_an_admin_key_is_given_and_taken_away(
+    memtrace: Memtrace, org: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", StringIO("arc-secret-0123456789\nadmin-secret-0123456789\nother-secret-9876543210\n")
+    )
+    keys = ("--api-key", "-", "--admin-key", "-")
+    bound = memtrace("org", "add-arc", org, "--url", "https://arc.example", *keys, "--json")
+    assert (bound["api_key"], bound["admin_key"]) == ("arc-...6789", "admi...6789")
+    assert memtrace("org", "set-admin-key", org, "--json")["admin_key"] == "othe...3210"
+    assert memtrace("org", "set-admin-key", org, "--remove", "--json")["admin_key"] == ""
+
+
 def test_an_arc_needs_a_key(refused: Callable[..., str], org: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO(""))
     assert "api_key" in refused("org", "add-arc", org, "--url", "https://arc.example", "--database", "d")

@@ -92,6 +92,31 @@ async def test_an_arc_key_is_stored_sealed(office: Office) -> None:
     assert Vault(bytes(32)).binding(sealed).arc_key == ARC_KEY
 
 
+async def test_an_admin_key_is_given_shown_masked_and_taken_away(office: Office) -> None:
+    await office.bound()
+    assert (await office.tenants.show_binding(ACME)).masked_admin_key == ""
+    shown = await office.tenants.set_admin_key(ACME, "admin-key-0123456789")
+    assert (shown.masked_admin_key, shown.masked_key) == ("admi...6789", "arc-...6789")
+    sealed = await office.metadata.bindings.find_binding(ACME)
+    assert sealed is not None
+    assert Vault(bytes(32)).admin_key(sealed) == "admin-key-0123456789"
+    assert (await office.tenants.set_admin_key(ACME, "")).masked_admin_key == ""
+
+
+async def test_an_admin_key_of_no_binding_or_of_no_form_is_refused(office: Office) -> None:
+    with pytest.raises(NotFound, match="has no arc instance"):
+        await office.tenants.set_admin_key(ACME, "admin-key-0123456789")
+    with pytest.raises(InvalidRequest, match="admin_key must be"):
+        await office.tenants.set_admin_key(ACME, "two words")
+
+
+async def test_an_admin_key_that_does_not_open_refuses_the_start(office: Office) -> None:
+    await office.bound()
+    await office.metadata.bindings.set_admin_key(ACME, b"garbage", b"123456789012")
+    with pytest.raises(MasterKeyError, match="admin key"):
+        await office.tenants.check_master_key()
+
+
 async def test_a_folder_needs_no_key(office: Office) -> None:
     shown = await office.tenants.bind(ACME, url="file:///data/store", database="memory")
     assert (shown.url, shown.masked_key) == ("file:/data/store", "")

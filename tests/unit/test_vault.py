@@ -127,3 +127,34 @@ def test_a_key_of_the_wrong_length_makes_no_vault() -> None:
 def test_a_vault_shows_nothing_of_itself() -> None:
     assert repr(Vault(KEY)) == "Vault()"
     assert str(Vault(KEY)) == "Vault()"
+
+
+def with_admin_key(vault: Vault, plain: str) -> SealedBinding:
+    cipher, nonce = vault.seal(ORG, "arc-key")
+    admin = vault.seal_admin_key(ORG, plain)
+    return SealedBinding("arc_1", ORG, "https://a", "db", "events", 7, cipher, nonce, *admin)
+
+
+def test_an_admin_key_is_opened_only_when_it_is_asked_for() -> None:
+    vault = Vault(KEY)
+    sealed = with_admin_key(vault, "may-delete-everything")
+    assert vault.binding(sealed).admin_key == ""
+    assert vault.admin_key(sealed) == "may-delete-everything"
+    assert "may-delete" not in repr(sealed)
+
+
+def test_a_binding_without_an_admin_key_has_none() -> None:
+    vault = Vault(KEY)
+    cipher, nonce = vault.seal(ORG, "arc-key")
+    assert vault.admin_key(SealedBinding("a", ORG, "https://a", "db", "events", 7, cipher, nonce)) == ""
+
+
+def test_an_admin_key_does_not_open_as_the_key_that_reads_and_writes_nor_the_other_way_round() -> None:
+    vault = Vault(KEY)
+    sealed = with_admin_key(vault, "may-delete-everything")
+    with pytest.raises(MasterKeyError):
+        vault.open(ORG, sealed.admin_cipher, sealed.admin_nonce)
+    swapped = SealedBinding("a", ORG, "", "db", "e", 7, b"", b"", *vault.seal(ORG, "arc-key"))
+    with pytest.raises(MasterKeyError, match="admin key of org_a") as caught:
+        vault.admin_key(swapped)
+    assert "memtrace org set-admin-key org_a" in (caught.value.hint or "")

@@ -51,6 +51,8 @@ class Binding:
     measurement: str
     created: Micros
     arc_key: str = field(default="", repr=False)
+    admin_key: str = field(default="", repr=False)
+    """The opened key for deleting; only the flusher and commands ever ask for it."""
     key_opens: bool = True
     """False when the stored Arc key does not open with this master key: a store must refuse its use."""
 
@@ -61,7 +63,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class SealedBinding:
-    """A binding as stored: the Arc key is AES-256-GCM ciphertext beside its nonce."""
+    """A binding as stored: the Arc key is AES-256-GCM ciphertext beside its nonce.
+
+    So is the admin key, both parts empty where there is none.
+    """
 
     id: str
     org_id: OrgId
@@ -71,6 +76,8 @@ class SealedBinding:
     created: Micros
     cipher: bytes = field(repr=False)
     nonce: bytes = field(repr=False)
+    admin_cipher: bytes = field(default=b"", repr=False)
+    admin_nonce: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,10 @@ class Principal:
     permissions: frozenset[Permission]
     expires_at: datetime | None
     binding: Binding | None
+    key_id: int = 0
+    """0 where no key is asked for."""
+    settings: OrgSettings = NO_SETTINGS
+    """Of its org."""
 
     def may(self, permission: Permission) -> bool:
         """`admin` implies both others."""

@@ -78,6 +78,10 @@ class BindingStore(Protocol):
         """Adds or replaces the org's binding. Raises NotFound when the org is unknown."""
         ...
 
+    async def set_admin_key(self, org_id: OrgId, cipher: bytes, nonce: bytes) -> bool:
+        """Adds, replaces or (both empty) removes the admin key of the binding in force. False: no binding."""
+        ...
+
     async def remove_binding(self, org_id: OrgId) -> bool: ...
 
 

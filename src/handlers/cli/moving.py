@@ -14,7 +14,7 @@ from core.model.memory import OrgId
 from core.model.tenant import Binding
 from core.moving import Comparison, Moved, Mover, Progress
 from handlers.cli.calls import AsJson, Yes, call_of, secret
-from handlers.cli.orgs import OrgArgument
+from handlers.cli.orgs import AdminKey, OrgArgument
 from handlers.cli.output import confirmed, record
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def move(
     api_key: Annotated[
         str, typer.Option(help="The Arc's API key; `-` reads it from standard input. Not for file:.")
     ] = "",
+    admin_key: AdminKey = "",
     measurement: Annotated[str, typer.Option()] = DEFAULT_MEASUREMENT,
     compare: Annotated[
         bool, typer.Option("--compare", help="Only say what is missing in the new store.")
@@ -47,13 +48,18 @@ def move(
     Copies what the old store holds, compares both stores from end to end, and switches the binding
     once the new one shows everything. Reads and writes go on meanwhile. The old store is left as it is.
     """
-    arc_key = secret(api_key, "--api-key")
+    arc_key, deleting = secret(api_key, "--api-key"), secret(admin_key, "--admin-key")
     if not (compare or confirmed(f"Move all memories of {org_id} to {url}?", yes=yes)):
         raise InvalidRequest(f"{org_id} was not moved: not confirmed", hint="use --yes")
 
     async def work(admin: "Admin") -> dict[str, Any]:
         sealed = await admin.tenants.new_binding(
-            OrgId(org_id), url=url, arc_key=arc_key, database=database, measurement=measurement
+            OrgId(org_id),
+            url=url,
+            arc_key=arc_key,
+            admin_key=deleting,
+            database=database,
+            measurement=measurement,
         )
         old, new = await _binding(admin, OrgId(org_id)), admin.vault.binding(sealed)
         if _place(old) == _place(new):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
 
 app = typer.Typer(help="Organizations and their bindings.", no_args_is_help=True)
+AdminKey = Annotated[
+    str, typer.Option(help="An Arc key that may delete; `-` reads it from standard input. Not for file:.")
+]
 OrgArgument = Annotated[str, typer.Argument(metavar="ORG_ID", show_default=False)]
 
 
@@ -101,6 +104,7 @@ def add_arc(
     api_key: Annotated[
         str, typer.Option(help="The Arc's API key; `-` reads it from standard input. Not for file:.")
     ] = "",
+    admin_key: AdminKey = "",
     measurement: Annotated[str, typer.Option()] = DEFAULT_MEASUREMENT,
     as_json: AsJson = False,
 ) -> None:
@@ -108,12 +112,34 @@ def add_arc(
 
     A binding that is there is replaced; what is owed goes to the new one.
     """
-    arc_key = secret(api_key, "--api-key")
+    arc_key, admin = secret(api_key, "--api-key"), secret(admin_key, "--admin-key")
     shown = call_of(ctx).admin(
-        lambda admin: admin.tenants.bind(
-            OrgId(org_id), url=url, arc_key=arc_key, database=database, measurement=measurement
+        lambda a: a.tenants.bind(
+            OrgId(org_id),
+            url=url,
+            arc_key=arc_key,
+            admin_key=admin,
+            database=database,
+            measurement=measurement,
         )
     )
+    record(_bound(shown), as_json_=as_json)
+
+
+@app.command("set-admin-key")
+def set_admin_key(
+    ctx: typer.Context,
+    org_id: OrgArgument,
+    admin_key: AdminKey = "-",
+    remove: Annotated[bool, typer.Option("--remove", help="The Arc is to be asked for no deletion.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a binding the Arc key that may delete, or take it away.
+
+    Only the flusher and commands open it. Without it what is deleted is hidden, and stays in the Arc.
+    """
+    key = "" if remove else secret(admin_key, "--admin-key")
+    shown = call_of(ctx).admin(lambda a: a.tenants.set_admin_key(OrgId(org_id), key))
     record(_bound(shown), as_json_=as_json)
 
 
@@ -162,5 +188,6 @@ def _bound(binding: ShownBinding) -> dict[str, Any]:
         "database": binding.database,
         "measurement": binding.measurement,
         "api_key": binding.masked_key,
+        "admin_key": binding.masked_admin_key,
         "created_at": moment(binding.created_at),
     }

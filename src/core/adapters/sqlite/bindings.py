@@ -9,7 +9,10 @@ from core.model.memory import OrgId
 from core.model.tenant import SealedBinding
 from core.model.timewindow import micros_of, moment_of
 
-_COLUMNS: Final = "id, org_id, url, database, measurement, created_at, api_key_cipher, api_key_nonce"
+_COLUMNS: Final = (
+    "id, org_id, url, database, measurement, created_at, api_key_cipher, api_key_nonce,"
+    " admin_key_cipher, admin_key_nonce"
+)
 
 
 class SqliteBindings:
@@ -29,17 +32,31 @@ class SqliteBindings:
     async def list_bindings(self) -> list[SealedBinding]:
         """In the order of their orgs' ids."""
 
-        def work(connection: sqlite3.Connection) -> list[SealedBinding]:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM arc_instances ORDER BY org_id")
-            return [_binding(row) for row in rows]
-
-        return await self._database.read(work)
+        return await self._database.read(all_bindings)
 
     async def put_binding(self, binding: SealedBinding) -> None:
         await self._database.write(lambda connection: replace_binding(connection, binding))
 
+    async def set_admin_key(self, org_id: OrgId, cipher: bytes, nonce: bytes) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            return (
+                connection.execute(
+                    "UPDATE arc_instances SET admin_key_cipher = ?, admin_key_nonce = ? WHERE org_id = ?",
+                    (cipher, nonce, org_id),
+                ).rowcount
+                > 0
+            )
+
+        return await self._database.write(work)
+
     async def remove_binding(self, org_id: OrgId) -> bool:
         return await self._database.write(lambda connection: _remove(connection, org_id))
+
+
+def all_bindings(connection: sqlite3.Connection) -> list[SealedBinding]:
+    """In the order of their orgs' ids."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM arc_instances ORDER BY org_id")
+    return [_binding(row) for row in rows]
 
 
 def replace_binding(connection: sqlite3.Connection, binding: SealedBinding) -> None:
@@ -54,12 +71,14 @@ def replace_binding(connection: sqlite3.Connection, binding: SealedBinding) -> N
         created,
         binding.cipher,
         binding.nonce,
+        binding.admin_cipher,
+        binding.admin_nonce,
         created,
     )
     _remove(connection, binding.org_id)
     with rules(taken=f"the binding id '{binding.id}' is taken"):
         connection.execute(
-            f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * 11)})", values
         )
 
 
@@ -69,7 +88,7 @@ def _remove(connection: sqlite3.Connection, org_id: OrgId) -> bool:
 
 
 def _binding(row: tuple[Any, ...]) -> SealedBinding:
-    binding_id, org_id, url, database, measurement, created_at, cipher, nonce = row
+    binding_id, org_id, url, database, measurement, created_at, cipher, nonce, admin, admin_nonce = row
     return SealedBinding(
         id=binding_id,
         org_id=OrgId(org_id),
@@ -79,4 +98,6 @@ def _binding(row: tuple[Any, ...]) -> SealedBinding:
         created=micros_of(moment_in(created_at)),
         cipher=cipher,
         nonce=nonce,
+        admin_cipher=admin or b"",
+        admin_nonce=admin_nonce or b"",
     )
