@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from core.model.errors import MemtraceError
-from handlers.cli import configuration, dead, doctor, flusher, keys, moving, orgs, serving, state
+from handlers.cli import configuration, dead, doctor, flusher, health, keys, moving, orgs, serving, state
 from handlers.cli.calls import Call
 from handlers.cli.output import problem
 
@@ -37,6 +37,7 @@ app.command("dev")(serving.dev)
 app.command("flusher")(flusher.flusher)
 app.command("status")(state.status)
 app.command("doctor")(doctor.doctor)
+app.command("health")(health.health)
 app.command("migrate")(configuration.migrate)
 app.command("version")(configuration.version)
 
