@@ -35,8 +35,8 @@ class Removed:
     """Rows that are gone."""
     is_gone: bool
     """Whether no file that a reader may look at holds any of it any more, also not under old names."""
-    may_return_until: Micros | None = None
-    """Until when the store itself may bring rows back (a replayed log), where that is known."""
+    found: tuple[Grave, ...] = ()
+    """Those of the removal's graves that a row was there for."""
 
 
 class EventStore(Protocol):

@@ -7,18 +7,17 @@ read from one place; a reader that knows nothing of the lists sees some rows twi
 """
 
 import contextlib
-import json
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from core.adapters.events.choosing import Policy, Task
-from core.adapters.events.durable import publish, reachable, remove, sync_file, sync_folder, write_synced
+from core.adapters.events.durable import reachable, remove, sync_file, sync_folder
 from core.adapters.events.engine import Cursor, Engine
 from core.adapters.events.layout import REPLACES, Place, place_of
 from core.adapters.events.parquet import ParquetStore
+from core.adapters.events.replacing import put_in_place
 from core.adapters.events.rewriting import foreign_files, rewrite
 from core.adapters.events.survey import Finished, Survey, Surveyor, Watch
 from core.adapters.events.writing import Probe, ignore, unique
@@ -170,20 +169,16 @@ class Merger:
 
     def _publish(self, place: Place, task: Task, staged: Path, name: str, rows: int) -> int:
         folder = place.day_folder(task.start) if task.is_day else place.hour_folder(task.start)
-        with reachable(place.root):
-            if not all(os.path.exists(file.path) for file in task.sources):
-                # Another merger was quicker: a second merged file would repeat every row.
-                remove(staged)
-                return 0
-            listed = json.dumps([os.path.relpath(file.path, folder) for file in task.sources])
-            staged_list = staged.with_suffix(REPLACES)
-            write_synced(staged_list, listed.encode())
-            publish(staged_list, folder / f"{name}{REPLACES}", place.root)
-            self._probe("merge.listed")
-            publish(staged, folder / name, place.root)
-            self._probe("merge.published")
-        self._store.partitions.forget(folder, *(Path(file.path).parent for file in task.sources))
-        return rows
+        sources = [file.path for file in task.sources]
+        is_done = put_in_place(
+            self._store.partitions,
+            place,
+            staged,
+            folder / name,
+            sources,
+            lambda point: self._probe(f"merge.{point}"),
+        )
+        return rows if is_done else 0
 
 
 def _sync_if_there(folder: Path) -> None:

@@ -16,10 +16,11 @@ from core.model.memory import COLUMNS
 
 def foreign_files(cursor: Cursor, paths: Sequence[str]) -> list[str]:
     """Those that hold other columns than ours, or cannot be opened: a merge would lose something."""
-    return [path for path in paths if not _is_ours(cursor, path)]
+    return [path for path in paths if not is_ours(cursor, path)]
 
 
-def _is_ours(cursor: Cursor, path: str) -> bool:
+def is_ours(cursor: Cursor, path: str) -> bool:
+    """Whether the file holds our columns and nothing else. Raises Fault when the file system fails."""
     try:
         columns = cursor.rows(
             f"SELECT name, duckdb_type FROM parquet_schema({literal(path)}) WHERE duckdb_type IS NOT NULL"
