@@ -100,6 +100,11 @@ class ArcSettings:
         low=10,
         high=600_000,
     )
+    confirm: Literal["visible", "accepted"] = setting(
+        "visible",
+        "when the journal lets go of a memory: once the Arc has shown it, or some time after the Arc took it,"
+        " which costs no query but loses what the Arc loses",
+    )
 
     def __post_init__(self) -> None:
         check_ranges("arc", self)

@@ -5,6 +5,7 @@ What cannot be delivered goes back to the journal with the time of the circuit's
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from core import telemetry
 from core.model.errors import ConfigurationError, MemtraceError, NoArcInstance, StoreError
@@ -141,13 +142,15 @@ class Dispatch:
                 return RetryAfter(0.0, "store_timeout: the check was not answered")
             return None
 
-        return Delivery(send=send, accepted=self._accepted, refused=self._refused, is_sound=is_sound)
+        return Delivery(
+            send=send, accepted=partial(self._accepted, place), refused=self._refused, is_sound=is_sound
+        )
 
-    async def _accepted(self, parcel: Parcel) -> None:
+    async def _accepted(self, place: Place, parcel: Parcel) -> None:
         ports, now = self._ports, self._ports.clock.micros()
         known = facts(parcel)
         await ports.outbox.delivered(parcel, self._lease.current, now)
-        self._settler.note(parcel, known.fingerprints)
+        self._settler.note(parcel, known.fingerprints, place)
         await self._queue.ack([parcel])
         await ports.agents.touch_agents(parcel.org_id, known.newest)
         ports.metrics.count("memtrace_flushed_total", parcel.count)

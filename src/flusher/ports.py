@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from core.model.memory import Micros
 from core.model.tenant import Binding, SealedBinding
@@ -100,6 +100,8 @@ class FlusherLimits:
     settle_every: float = 0.5
     look_after: float = 2.5
     """How long after a delivery the store is asked for it: more than a directory listing is cached."""
+    confirm: Literal["visible", "accepted"] = "visible"
+    """Whether an Arc must show what it took before the journal lets go of it."""
     patience: float = 120.0
     """How long the store may not show what it took; no more than twice its `hides_for`."""
     rounds: int = 5

@@ -29,6 +29,7 @@ def limits_of(settings: Settings) -> FlusherLimits:
         receive_bytes=min(8 << 20, own.max_held_bytes // 4),
         deliveries=own.max_deliveries,
         probes=max(1, own.max_deliveries // 4),
+        confirm=arc.confirm,
         append_timeout=own.append_timeout,
         read_timeout=2 * arc.query_timeout,
         rounds=own.max_rounds,

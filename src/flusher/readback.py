@@ -32,6 +32,8 @@ class Batch:
     looks: int = 0
     missing_since: float | None = None
     """When the store first gave an answer without them."""
+    taken_by: str = ""
+    """The binding whose store's word is enough that it has them; empty where it must show them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,10 @@ class Watch:
             self.rows -= sum(len(shown.times) for shown in self.shown)
             self.shown.clear()
 
-    def add(self, times: Sequence[Micros], fingerprints: "array[int]", look_at: float) -> None:
-        self.batches.append(Batch(array("q", times), fingerprints, look_at))
+    def add(
+        self, times: Sequence[Micros], fingerprints: "array[int]", look_at: float, taken_by: str = ""
+    ) -> None:
+        self.batches.append(Batch(array("q", times), fingerprints, look_at, taken_by=taken_by))
         self.rows += len(times)
 
     def known(self) -> set[Micros]:
@@ -101,6 +105,11 @@ class Watch:
         batch.fingerprints = array("q", (f for _, f in missing))
         batch.missing_since = now if batch.missing_since is None else batch.missing_since
         self.ask_again(batch, now)
+
+    def believe(self, batch: Batch, now: float, wait: float) -> None:
+        """Takes the store's word for all of the batch, which settles after `wait` seconds."""
+        self.shown.append(Shown(array("q", sorted(batch.times)), now + wait))
+        self.batches.remove(batch)
 
     def ask_again(self, batch: Batch, now: float) -> None:
         """The answer said nothing, or too little: look once more, a while later each time."""

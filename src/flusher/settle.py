@@ -24,6 +24,10 @@ from flusher.readback import Batch, Identity, Watch, spans
 _ANY: Final = MemoryFilter()
 _STRAY_AFTER: Final = 60.0
 """Seconds after which a delivered row that nobody watches is taken up from the journal."""
+_NEW: Final = 60.0
+"""Seconds, beyond what deliveries may take, for which a binding is new."""
+_BUFFERS_FOR: Final = 30.0
+"""Seconds that a store which is believed may keep what it took to itself, before it hides it from nobody."""
 _NEVER_SHOWN: Final = "the store took it, but never showed it"
 
 
@@ -51,10 +55,21 @@ class Settler:
         self._before: Micros = 0
         """Rows delivered before this are strays when nobody watches them."""
 
-    def note(self, parcel: Parcel, fingerprints: "array[int]") -> None:
+    def note(self, parcel: Parcel, fingerprints: "array[int]", place: Place) -> None:
         """Watches a parcel that was just delivered. Beyond the bound it is found in the journal later."""
         if self._rows() + parcel.count <= self._limits.noted_rows:
-            self._watch(parcel.org_id).add(parcel.times, fingerprints, self._now() + self._limits.look_after)
+            look_at = self._now() + self._limits.look_after
+            self._watch(parcel.org_id).add(parcel.times, fingerprints, look_at, self._taken_by(place))
+
+    def _taken_by(self, place: Place) -> str:
+        """The binding, where its store's word is to be enough.
+
+        Not while the binding is new: what was under way to the store before it would count as taken.
+        """
+        age = (self._ports.clock.micros() - place.binding.created) / MICROS
+        is_old = age > _NEW + 2 * self._limits.append_timeout
+        is_trusted = self._limits.confirm == "accepted" and not place.binding.is_embedded
+        return place.binding.id if is_trusted and is_old else ""
 
     async def step(self) -> bool:
         """One turn: starts the work of every org that has some. True: the journal has more rows to watch."""
@@ -100,6 +115,9 @@ class Settler:
 
     async def _look(self, org_id: OrgId, watch: Watch, place: Place) -> None:
         batches = watch.to_look(self._now(), self._limits.settle_rows)
+        for batch in [b for b in batches if b.taken_by == place.binding.id]:
+            batches.remove(batch)
+            watch.believe(batch, self._now(), place.store.hides_for + _BUFFERS_FOR)
         try:
             found = await self._found(watch, place, [t for b in batches for t in b.times])
         except StoreError as error:

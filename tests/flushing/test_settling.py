@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.model.errors import DatabaseError, StoreAmbiguous, StoreUnreachable
 from core.model.memory import OrgId
+from core.model.tenant import SealedBinding
 from core.ports import Lease
 from flusher.service import Flusher
 from tests.clock import ManualClock
@@ -149,3 +151,54 @@ async def test_a_dead_letter_that_is_retried_is_delivered(mill: Rig) -> None:
     await mill.turns(20)
     assert await mill.states() == (0, 0, 0)
     assert mill.store.contents(ACME) == list(ABCDE)
+
+
+def arc_rig(tmp_path: Path, clock: ManualClock) -> AbstractAsyncContextManager[Rig]:
+    return rig(tmp_path, clock, replace(SMALL, confirm="accepted"))
+
+
+async def test_an_arc_that_is_believed_is_not_asked_and_settles_later(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with arc_rig(tmp_path, clock) as mill:
+        await mill.bind(ACME, url="https://arc.example", id="arc_h")
+        await mill.turn(2)
+        mill.clock.advance(600)
+        mill.store.forgets = lambda _: True
+        await mill.write(*ABCDE)
+        await mill.turns(30)
+        assert mill.store.reads == []
+        assert await mill.states() == (0, 5, 0)
+        await mill.turns(20)
+        assert await mill.states() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("url", "age"), [("https://arc.example", 10.0), ("file:/data", 600.0)])
+async def test_a_new_binding_and_an_embedded_store_must_show_what_they_took(
+    tmp_path: Path, clock: ManualClock, url: str, age: float
+) -> None:
+    async with arc_rig(tmp_path, clock) as mill:
+        created = mill.clock.micros()
+        await mill.bindings.put_binding(SealedBinding("arc_n", ACME, url, "d", "events", created, b"", b""))
+        mill.clock.advance(age)
+        mill.store.forgets = lambda _: True
+        await mill.write(*ABCDE)
+        await mill.turns(60)
+        assert mill.store.reads != []
+        assert await mill.states() != (0, 0, 0)
+
+
+async def test_what_was_delivered_before_a_restart_must_be_shown(tmp_path: Path, clock: ManualClock) -> None:
+    async with arc_rig(tmp_path, clock) as mill:
+        await mill.bind(ACME, url="https://arc.example", id="arc_h")
+        mill.clock.advance(600)
+        await mill.write(*ABCDE)
+        await mill.turn()
+        assert await mill.states() == (0, 5, 0)
+        flusher = Flusher(mill.ports, mill.limits)
+        await mill.flusher.close()
+        await flusher.open()
+        mill.flusher = flusher
+        await mill.turns(20)
+        assert mill.store.reads != []
+        assert await mill.states() == (0, 0, 0)
