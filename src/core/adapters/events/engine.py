@@ -6,12 +6,12 @@ DuckDB is imported and started by the first statement, on a worker thread.
 import asyncio
 import contextlib
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from core.adapters.events.spill import make_spill_folder
 from core.model.errors import StoreError, StoreRefused, StoreTimeout, StoreUnreachable
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Engine:
         try:
             import duckdb
 
-            self._spill = tempfile.mkdtemp(prefix="memtrace-")
+            self._spill = make_spill_folder()
         except (ImportError, OSError) as e:
             raise StoreUnreachable(
                 f"the embedded event store cannot start: {e}",
