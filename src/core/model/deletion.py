@@ -29,11 +29,19 @@ class Graves(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.exclusions or self.identities)
 
+    def covers(self, time: Micros, dedup_key: str, session_id: str, agent_id: str) -> bool:
+        """Whether a memory with these values was deleted."""
+        return self.buries(time, dedup_key) or any(
+            exclusion.covers(time, session_id, agent_id) for exclusion in self.exclusions
+        )
+
+    def buries(self, time: Micros, dedup_key: str) -> bool:
+        """Whether this very memory was deleted, by itself."""
+        return bool(self.identities) and (time, claim_key(dedup_key)) in self.identities
+
     def hides(self, memory: Memory) -> bool:
         """Whether this memory was deleted."""
-        return any(e.covers(memory.time, memory.session_id, memory.agent_id) for e in self.exclusions) or (
-            bool(self.identities) and (memory.time, claim_key(memory.dedup_key)) in self.identities
-        )
+        return self.covers(memory.time, memory.dedup_key, memory.session_id, memory.agent_id)
 
     def visible(self, memories: Iterable[Memory]) -> list[Memory]:
         """Those that were not deleted, in their order."""
@@ -67,3 +75,10 @@ class Deletion:
     """When it looks next; None once closed."""
     reason: str = ""
     """Why it is still pending, for people; empty when nothing stands in the way."""
+
+    @property
+    def graves(self) -> Graves:
+        """What it hides."""
+        return Graves(
+            (self.exclusion,) if self.exclusion else (), frozenset((self.grave,) if self.grave else ())
+        )

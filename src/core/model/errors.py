@@ -16,6 +16,7 @@
     │   ├── NoArcInstance         the org has no binding
     │   ├── JournalFull           the org, or the journal in all, owes too much
     │   ├── ClockStepped          the clock runs behind the last stamp
+    │   ├── TooManyDeletions      too many deletions of the org are not carried out yet
     │   ├── Overloaded            too many requests at once
     │   └── ShuttingDown          the service is stopping
     ├── StoreError                the event store let us down
@@ -161,6 +162,14 @@ class ClockStepped(Unavailable):
 
     code = "clock_stepped"
     retry_after = 2
+
+
+class TooManyDeletions(Unavailable):
+    """Too many deletions of this organization are not carried out yet."""
+
+    code = "too_many_deletions"
+    retry_after = 60
+    hint = "try again later; the operator sees what stands in the way with `memtrace deletions list`"
 
 
 class Overloaded(Unavailable):
