@@ -1,6 +1,7 @@
 """Which stored rows a removal covers, as SQL that is never NULL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 
 from core.adapters.events.literal import literal
 from core.adapters.events.sql import DERIVED_KEY
@@ -14,25 +15,41 @@ DIGEST = f"left(sha256({DERIVED_KEY}), 32)"
 
 def covered(org_id: OrgId, removal: Removal) -> str:
     """True for the rows of this org that go, false for all others, whatever is NULL in them."""
-    what = [_by_rule(exclusion) for exclusion in removal.exclusions]
+    return _covered(org_id, removal, _is_one_of)
+
+
+def covered_by_digest(org_id: OrgId, removal: Removal) -> str:
+    """The same without any text in it but digests: Arc refuses words like DROP wherever they stand."""
+    return _covered(org_id, removal, _is_one_of_digests)
+
+
+_OneOf = Callable[[str, Sequence[str]], str]
+
+
+def _covered(org_id: OrgId, removal: Removal, one_of: _OneOf) -> str:
+    what = [f"({' AND '.join(_conditions(e, one_of))})" for e in removal.exclusions]
     if removal.graves:
         what.append(_by_identity(removal.graves))
     bounds = f"epoch_us(time) >= {removal.span.since:d} AND epoch_us(time) < {removal.span.until:d}"
     either = " OR ".join(what) if what else "false"
-    return f"coalesce({bounds} AND coalesce(org_id, '') = {literal(org_id)} AND ({either}), false)"
+    return f"coalesce({bounds} AND {one_of('org_id', [org_id])} AND ({either}), false)"
 
 
-def _by_rule(exclusion: Exclusion) -> str:
-    return f"({' AND '.join(_conditions(exclusion))})"
-
-
-def _conditions(exclusion: Exclusion) -> Iterator[str]:
+def _conditions(exclusion: Exclusion, one_of: _OneOf) -> Iterator[str]:
     yield f"epoch_us(time) < {exclusion.until:d}"
     if exclusion.session_id:
-        yield f"coalesce(session_id, '') = {literal(exclusion.session_id)}"
+        yield one_of("session_id", [exclusion.session_id])
     if exclusion.agent_ids:
-        agents = ", ".join(literal(agent_id) for agent_id in exclusion.agent_ids)
-        yield f"coalesce(agent_id, '') IN ({agents})"
+        yield one_of("agent_id", exclusion.agent_ids)
+
+
+def _is_one_of(column: str, values: Sequence[str]) -> str:
+    return f"coalesce({column}, '') IN ({', '.join(map(literal, values))})"
+
+
+def _is_one_of_digests(column: str, values: Sequence[str]) -> str:
+    digests = ", ".join(f"'{sha256(value.encode()).hexdigest()}'" for value in values)
+    return f"sha256(coalesce({column}, '')) IN ({digests})"
 
 
 def _by_identity(graves: tuple[Grave, ...]) -> str:
