@@ -22,6 +22,7 @@ BEGIN: Final = "<!-- settings: written by scripts/settings_docs.py -->"
 END: Final = "<!-- end of settings -->"
 _TITLES: Final = {
     "server": "The HTTP server.",
+    "limits": "How much callers may ask for; `memtrace org set` sets the rates of one org.",
     "log": "Log lines, on standard error.",
     "arc": "How event stores are talked to; where each org's store is, `memtrace org add-arc` says.",
     "auth": "Callers, and the database.",

@@ -175,7 +175,9 @@ class Authenticator:
         if key is None or found is None:
             return None
         org, binding = found
-        principal = Principal(org.id, org.name, key.name, key.permissions, key.expires_at, binding)
+        principal = Principal(
+            org.id, org.name, key.name, key.permissions, key.expires_at, binding, key.id, org.settings
+        )
         expires = micros_of(key.expires_at) if key.expires_at else None
         self._entries[digest] = _Entry(principal, key.hash, read_at, expires)
         if len(self._entries) > self._max_entries:
@@ -231,7 +233,8 @@ class OpenGate:
         if found is None:
             raise Unavailable(f"the organization {DEFAULT_ORG} is gone", hint="start the server again")
         org, binding = found
-        principal = Principal(org.id, org.name, "", frozenset(PERMISSIONS), None, binding)
+        everything = frozenset(PERMISSIONS)
+        principal = Principal(org.id, org.name, "", everything, None, binding, settings=org.settings)
         self._known = (principal, read_at)
         return principal
 

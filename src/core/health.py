@@ -1,5 +1,6 @@
 """How the installation is doing, from what the flusher posted: reading it never touches a store."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ class Health:
         self._clock = clock
         self._started = clock.monotonic()
         self._known: tuple[float, list[StoreState]] | None = None
+        self._reading: asyncio.Task[list[StoreState]] | None = None
 
     def uptime(self) -> str:
         """As Go writes durations, in whole seconds: `2h30m15s`."""
@@ -42,10 +44,23 @@ class Health:
 
     async def stores(self) -> list[StoreState]:
         """The state of every bound store, at most a second old; what is not known to be fresh is not ok."""
+        if self._known is not None and self._clock.monotonic() - self._known[0] < _CACHED:
+            return self._known[1]
+        if self._reading is None:  # one look for all who ask meanwhile
+            self._reading = asyncio.create_task(self._look(), name="memtrace-health")
+            self._reading.add_done_callback(self._looked)
+        return await asyncio.shield(self._reading)
+
+    async def _look(self) -> list[StoreState]:
         now = self._clock.monotonic()
-        if self._known is None or now - self._known[0] >= _CACHED:
-            self._known = (now, await self._read())
-        return self._known[1]
+        states = await self._read()
+        self._known = (now, states)
+        return states
+
+    def _looked(self, look: "asyncio.Task[list[StoreState]]") -> None:
+        self._reading = None
+        if not look.cancelled():
+            look.exception()  # taken, in case everybody who waited has gone
 
     async def check_alive(self) -> None:
         """Returns when the database answers."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from core.model.errors import ConfigurationError
 from core.settings_field import Described, check_ranges, described, number, setting
+from core.settings_limits import LimitsSettings
 
 _MIB: Final = 1024 * 1024
 _HOUR: Final = 3600
@@ -203,6 +204,7 @@ class StoreSettings:
 
 SECTIONS: Final = {
     "server": ServerSettings,
+    "limits": LimitsSettings,
     "log": LogSettings,
     "arc": ArcSettings,
     "auth": AuthSettings,
@@ -234,6 +236,7 @@ class Settings:
     """All of them. Constructing one raises ConfigurationError when values clash."""
 
     server: ServerSettings = ServerSettings()
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     log: LogSettings = LogSettings()
     arc: ArcSettings = ArcSettings()
     auth: AuthSettings = AuthSettings()

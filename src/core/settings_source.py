@@ -24,6 +24,7 @@ from core import settings as s
 from core.model.errors import ConfigurationError
 from core.settings_field import Described
 from core.settings_files import find_file, read_master_key, read_toml
+from core.settings_limits import LimitsSettings
 
 CONFIG: Final = "MEMTRACE_CONFIG"
 _PREFIX: Final = "MEMTRACE_"
@@ -138,6 +139,7 @@ class _Sections(BaseSettings):
         env_prefix=_PREFIX, env_nested_delimiter="_", env_nested_max_split=1, extra="forbid"
     )
     server: s.ServerSettings = s.ServerSettings()
+    limits: LimitsSettings = LimitsSettings()
     log: s.LogSettings = s.LogSettings()
     arc: s.ArcSettings = s.ArcSettings()
     auth: s.AuthSettings = s.AuthSettings()

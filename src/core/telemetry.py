@@ -40,6 +40,8 @@ MetricName = Literal[
     "memtrace_writes_total",  # counter, by outcome: created, duplicate
     "memtrace_queries_total",  # counter, by kind: list, search, get, context, stats
     "memtrace_requests_total",  # counter, by status class: 2xx, 3xx, 4xx, 5xx
+    "memtrace_refused_total",  # counter, by reason: see Refusal
+    "memtrace_loop_lag_seconds",  # gauge: the longest that a request waited to be looked at
     "memtrace_request_seconds",  # histogram, by kind of route: read, write, other
     "memtrace_buffer_size",  # gauge: unsettled memories in the journal
     "memtrace_buffer_bytes",  # gauge: their bytes
@@ -56,6 +58,18 @@ MetricName = Literal[
     "memtrace_open_circuits",  # gauge (flusher)
     "memtrace_merged_files_total",  # counter: small files merged away (flusher)
 ]
+
+Refusal = Literal[
+    "rate",  # a key or an org asks for more than its rate
+    "places",  # as many requests as may be worked on at once
+    "org_share",  # one org holds its share of the places or of the bytes
+    "bytes",  # as many bytes of bodies as may be held at once
+    "queue",  # requests wait too long before they are looked at
+    "connections",  # too many connections
+    "deadline",  # not answered in time
+    "stopping",
+]
+"""Why a request was refused before its handler could judge it."""
 
 
 class Metrics(Protocol):

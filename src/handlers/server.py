@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,7 @@ from handlers.http.app import create_app
 from handlers.http.exchange import Exchange
 from handlers.listening import BACKLOG, allow_files, is_loopback, listen
 from handlers.stopping import on_signals
-from handlers.uvicorn_protocol import protocol_class
+from handlers.uvicorn_protocol import SPARE_CONNECTIONS, protocol_class
 
 KEEP_ALIVE_SECONDS: Final = 75
 _YOUNG_OBJECTS: Final = 5_000
@@ -82,7 +83,7 @@ async def serve(settings: Settings, launch: Launch) -> None:
         async with open_services(settings) as services:
             words = await launch.prepare(services, url)
             app = create_app(services)
-            server = _Server(_uvicorn_config(settings, app))
+            server = _Server(_uvicorn_config(settings, app, services.metrics))
             _calm_the_collector()
             async with _running(server, child, bound, settings.server.shutdown_timeout):
                 telemetry.info("server_started", url=url, pid=os.getpid(), data=str(database))
@@ -139,10 +140,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn_config(settings: Settings, app: Exchange) -> uvicorn.Config:
+def _uvicorn_config(settings: Settings, app: Exchange, metrics: telemetry.Metrics) -> uvicorn.Config:
+    connections = min(settings.limits.max_connections, max(1, allow_files() - SPARE_CONNECTIONS))
     return uvicorn.Config(
         app,
-        http=protocol_class(settings.server.header_timeout, allow_files()),
+        http=protocol_class(
+            settings.server.header_timeout,
+            connections,
+            partial(metrics.count, "memtrace_refused_total", 1, "connections"),
+        ),
         ws="none",
         lifespan="off",
         log_config=None,

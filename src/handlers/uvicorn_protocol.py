@@ -9,12 +9,18 @@ in the shape of every other error.
 import asyncio
 import json
 import uuid
-from typing import Any, Final
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from handlers.arrival import ARRIVED, QUEUED, SPARE
+
+SPARE_CONNECTIONS: Final = 32
+"""Beyond the bound, for probes: who keeps the service alive must get through when it is full."""
 MAX_HEAD_BYTES: Final = 64 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100"
 _REASONS: Final = {
@@ -25,12 +31,18 @@ _REASONS: Final = {
 }
 
 
-def protocol_class(header_timeout: float, most_connections: int) -> type[HttpToolsProtocol]:
-    """The protocol for `uvicorn.Config(http=…)`: so many seconds for a head, so many connections."""
+def protocol_class(
+    header_timeout: float, most_connections: int, on_refused: Callable[[], None]
+) -> type[HttpToolsProtocol]:
+    """The protocol for `uvicorn.Config(http=…)`: so many seconds for a head, so many connections.
+
+    `on_refused` is called for every connection that is refused.
+    """
 
     class Bound(DeadlineProtocol):
         head_seconds = header_timeout
         max_connections = most_connections
+        refused = staticmethod(on_refused)
 
     return Bound
 
@@ -81,6 +93,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     head_seconds: float
     max_connections: int
+    refused: Callable[[], None]
 
     def __init__(
         self,
@@ -94,12 +107,15 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = False
         self._may_be_too_large = False
+        self._is_spare = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._answers = WholeAnswers(transport)
         super().connection_made(self._answers)  # type: ignore[arg-type]
-        if len(self.connections) > self.max_connections:
+        self._is_spare = len(self.connections) > self.max_connections
+        if len(self.connections) > self.max_connections + SPARE_CONNECTIONS:
             # Before files run out: the database and the store need some too.
+            self.refused()
             self._refuse(503, "too many connections", "overloaded")
         else:
             self._start_deadline()
@@ -133,6 +149,12 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._may_be_too_large and self._head_size() > MAX_HEAD_BYTES:
             raise _HeadTooLarge
         super().on_headers_complete()
+        told = cast(dict[str, Any], self.scope)
+        told[ARRIVED] = monotonic()
+        if self.pipeline:
+            told[QUEUED] = True
+        if self._is_spare:
+            told[SPARE] = True
 
     def on_response_complete(self) -> None:
         self._answers.flush()

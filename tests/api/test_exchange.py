@@ -143,7 +143,7 @@ async def test_a_request_that_takes_too_long_is_given_up(api: Api, monkeypatch: 
     arc = {"query_timeout": 0.1, "connect_timeout": 0.1}
     hasty = api.with_settings(server={"write_timeout": 0.1}, arc=arc).with_doors(ingest=Stuck())
     answer = await hasty.post(URL, {"agent_id": "a", "content": "x"})
-    body = assert_error(answer, 503, "unavailable", "0.1 seconds")
+    body = assert_error(answer, 504, "deadline_exceeded", "0.1 seconds")
     assert "Idempotency-Key" in body["hint"]
 
 

@@ -330,6 +330,17 @@ async def test_a_caller_that_gives_up_does_not_stop_the_others(shop: Workshop) -
     assert "b" in await shop.contents()
 
 
+async def test_nothing_is_kept_of_a_caller_that_gives_up_while_it_waits(shop: Workshop) -> None:
+    first = asyncio.create_task(shop.journal.append(ACME, [draft("a")], None))
+    await asyncio.sleep(0)  # its commit is under way: the next ones wait
+    crowd = [asyncio.create_task(shop.journal.append(ACME, [draft(f"b{n}")], None)) for n in range(3)]
+    await asyncio.sleep(0)
+    for impatient in crowd[:2]:
+        impatient.cancel()
+    await asyncio.wait([first, *crowd])
+    assert await shop.contents() == ["a", "b2"]
+
+
 async def test_after_closing_appends_are_refused(tmp_path: Path, clock: ManualClock) -> None:
     shop = open_workshop(make_file(tmp_path / "m.db"), clock)
     shop.close()

@@ -6,7 +6,7 @@ import pytest
 
 from core.model.errors import AlreadyExists
 from core.model.memory import OrgId
-from core.model.org_settings import NO_SETTINGS, OrgSettings, RateOverrides
+from core.model.org_settings import NO_SETTINGS, OrgSettings, RateSettings
 from core.model.tenant import Org, SealedBinding
 from core.model.work import Agent, Session
 from core.ports import IdempotencyKey, StoreHealth
@@ -47,7 +47,7 @@ async def test_an_org_has_no_settings_until_some_are_given(metadata: Metadata) -
 
 
 async def test_an_org_may_be_created_with_settings(metadata: Metadata) -> None:
-    settings = OrgSettings(retention_days=30, rates=RateOverrides(memories_per_second=2.5))
+    settings = OrgSettings(retention_days=30, rates=RateSettings(memories_per_second=2.5))
     org = Org(OrgId("org_new"), "new", later(1), settings)
     await metadata.orgs.create_org(org)
     assert org in await metadata.orgs.list_orgs()
@@ -56,7 +56,7 @@ async def test_an_org_may_be_created_with_settings(metadata: Metadata) -> None:
 async def test_changed_settings_are_merged_into_those_there_are(metadata: Metadata) -> None:
     await metadata.orgs.update_org_settings(ACME, {"retention_days": 90})
     settings = await metadata.orgs.update_org_settings(ACME, {"burst_seconds": 2})
-    assert settings == OrgSettings(retention_days=90, rates=RateOverrides(burst_seconds=2))
+    assert settings == OrgSettings(retention_days=90, rates=RateSettings(burst_seconds=2))
     org = await metadata.orgs.find_org(ACME)
     assert org is not None
     assert org.settings == settings

@@ -12,6 +12,7 @@ from core.apikeys import lookup_prefix, new_key
 from core.auth import Authenticator, Callers
 from core.hashing import Hasher
 from core.model.errors import Unauthenticated, Unavailable
+from core.model.org_settings import NO_SETTINGS
 from core.model.timewindow import moment_of
 from tests.clock import ManualClock
 from tests.contract.metadata import ACME, OTHER, START, Metadata, sqlite
@@ -183,6 +184,15 @@ async def test_a_new_binding_is_seen_within_ten_seconds_its_arc_key_opened(door:
     door.clock.advance(10)
     binding = (await door.gate.authenticate(plain)).bound()
     assert (binding.url, binding.arc_key, binding.key_opens) == ("https://arc.example", "arc-key", True)
+
+
+async def test_what_is_set_for_an_org_is_known_within_ten_seconds(door: Door) -> None:
+    plain, key = await door.new_key()
+    caller = await door.gate.authenticate(plain)
+    assert (caller.key_id, caller.settings) == (key.id, NO_SETTINGS)
+    await door.metadata.orgs.update_org_settings(ACME, {"requests_per_second": 5})
+    door.clock.advance(10)
+    assert (await door.gate.authenticate(plain)).settings.members() == {"requests_per_second": 5}
 
 
 async def test_a_binding_that_does_not_open_is_carried_without_its_key_and_logged_once(door: Door) -> None:

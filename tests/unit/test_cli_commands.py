@@ -140,6 +140,32 @@ def test_what_is_set_for_an_org_is_shown(memtrace: Memtrace, org: str) -> None:
     assert memtrace("org", "set", org, "--retention", "none", "--json")["retention_days"] is None
 
 
+def test_rates_of_an_org_are_set_and_shown(memtrace: Memtrace, org: str) -> None:
+    set_ = memtrace(
+        "org",
+        "set",
+        org,
+        *("--requests-per-second", "2.5", "--memories-per-second", "none", "--burst-seconds", "30"),
+        *("--key-requests-per-second", "1", "--key-memories-per-second", "default", "--json"),
+    )
+    rates = {name: set_[name] for name in set_ if name.endswith("_second") or name == "burst_seconds"}
+    assert rates == {
+        "requests_per_second": 2.5,
+        "memories_per_second": 0,
+        "key_requests_per_second": 1,
+        "key_memories_per_second": None,
+        "burst_seconds": 30,
+    }
+    told = memtrace("org", "set", org, "--requests-per-second", "default").splitlines()
+    assert "requests per second      default" in told
+    assert "memories per second      none" in told
+    assert "burst seconds            30" in told
+
+
+def test_a_rate_that_is_none_is_refused(refused: Callable[..., str], org: str) -> None:
+    assert "--memories-per-second must be" in refused("org", "set", org, "--memories-per-second", "fast")
+
+
 def test_an_org_that_is_not_there_has_no_settings(refused: Callable[..., str]) -> None:
     assert "org_nobody" in refused("org", "show", "org_nobody")
     assert "org_nobody" in refused("org", "set", "org_nobody", "--retention", "90d")

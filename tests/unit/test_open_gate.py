@@ -38,6 +38,17 @@ async def test_an_open_gate_takes_everybody_for_the_default_org(
     open_gate.close()
 
 
+async def test_an_open_gate_knows_what_is_set_for_the_org(
+    open_gate: Gate, files: Metadata, clock: ManualClock
+) -> None:
+    await open_gate.authenticate(None)
+    await files.orgs.update_org_settings(DEFAULT_ORG, {"requests_per_second": 5})
+    clock.advance(10)
+    caller = await open_gate.authenticate(None)
+    assert caller.settings.members() == {"requests_per_second": 5}
+    assert caller.key_id == 0
+
+
 async def test_an_open_gate_sees_changes_within_ten_seconds(
     open_gate: Gate, files: Metadata, clock: ManualClock
 ) -> None:

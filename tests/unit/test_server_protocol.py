@@ -5,15 +5,19 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import pytest
 import uvicorn
 
+from handlers.arrival import ARRIVED, QUEUED, SPARE
 from handlers.uvicorn_protocol import MAX_HEAD_BYTES, protocol_class
 
 _HEAD_SECONDS = 0.15
 _CONNECTIONS = 3
+_refused: list[int] = []
+_served: list[Any] = []
 _GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -25,6 +29,7 @@ class _Server(uvicorn.Server):
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
     """Answers at once on /, after half a second on /slow, without reading the body on /early."""
+    _served.append(scope)
     if scope["path"] == "/slow":
         await asyncio.sleep(0.5)
     elif scope["path"] != "/early":
@@ -40,7 +45,7 @@ async def port() -> AsyncIterator[int]:
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         _app,
-        http=protocol_class(_HEAD_SECONDS, _CONNECTIONS),
+        http=protocol_class(_HEAD_SECONDS, _CONNECTIONS, lambda: _refused.append(1)),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -236,14 +241,52 @@ async def test_garbage_behind_a_request_does_not_spoil_its_answer(port: int) -> 
         assert b"400" not in await client.rest()
 
 
-async def test_a_connection_too_many_is_refused_and_the_others_live_on(port: int) -> None:
+async def test_a_connection_too_many_is_marked_for_probes_only(port: int) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(connected(port)) for _ in range(_CONNECTIONS)]
-        for client in clients:
-            await client.send(_GET)
-            await client.answer()
+        await crowded(port, stack, _CONNECTIONS)
+        assert not any(SPARE in scope for scope in _served)
+        async with connected(port) as late:
+            await late.send(_GET)
+            await late.answer()
+        assert SPARE in _served[-1]
+
+
+async def test_a_connection_beyond_the_spare_ones_is_refused_and_the_others_live_on(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.uvicorn_protocol.SPARE_CONNECTIONS", 1)
+    _refused.clear()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = await crowded(port, stack, _CONNECTIONS + 1)
         async with connected(port) as late:
             status, body = problem(await late.rest())
             assert (status, body["code"]) == (503, "overloaded")
+        assert _refused == [1]
         await clients[0].send(_GET)
         assert b"200" in await clients[0].answer()
+
+
+async def crowded(port: int, stack: contextlib.AsyncExitStack, count: int) -> list["Client"]:
+    """So many connections, each served once."""
+    clients = [await stack.enter_async_context(connected(port)) for _ in range(count)]
+    for client in clients:
+        await client.send(_GET)
+        await client.answer()
+    return clients
+
+
+async def test_the_application_is_told_when_a_head_had_arrived(port: int) -> None:
+    before = monotonic()
+    async with connected(port) as client:
+        await client.send(_GET)
+        await client.answer()
+    assert before <= _served[-1][ARRIVED] <= monotonic()
+    assert QUEUED not in _served[-1]
+
+
+async def test_the_application_is_told_of_a_request_behind_another_one(port: int) -> None:
+    async with connected(port) as client:
+        await client.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n" + _GET)
+        await client.answer()
+        await client.answer()
+    assert QUEUED in _served[-1]

@@ -5,7 +5,7 @@ Every series is looked up once, at the start, so that counting costs less than a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from core.telemetry import MetricName
+from core.telemetry import MetricName, Refusal
 
 Process = Literal["server", "flusher"]
 
@@ -52,6 +52,15 @@ FAMILIES: Final[dict[MetricName, Family]] = {
     ),
     "memtrace_requests_total": Family(
         Counter, "HTTP requests answered.", label="status", labels=("2xx", "3xx", "4xx", "5xx")
+    ),
+    "memtrace_refused_total": Family(
+        Counter,
+        "Requests refused because too much was asked.",
+        label="reason",
+        labels=get_args(Refusal),
+    ),
+    "memtrace_loop_lag_seconds": Family(
+        Gauge, "Longest that a request waited before it was looked at, since the last look."
     ),
     "memtrace_request_seconds": Family(
         Histogram, "Time to answer a request.", label="kind", labels=("read", "write", "other")

@@ -16,13 +16,15 @@ _HIDES_FOR: Final = 15.0
 
 
 def open_database(
-    settings: Settings, closing: contextlib.ExitStack, *, cache_kib: int = CACHE_KIB
+    settings: Settings, closing: contextlib.ExitStack, *, cache_kib: int = CACHE_KIB, readers: int = 2
 ) -> Database:
     """The file, brought up to date. Raises DatabaseError."""
     path = Path(settings.auth.db_path)
     migrate(path)
     return closing.enter_context(
-        contextlib.closing(Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib))
+        contextlib.closing(
+            Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib, readers=readers)
+        )
     )
 
 

@@ -11,10 +11,13 @@ from core.adapters.clock import SystemClock
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
 from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.checkpoint import Checkpointer
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.journal import SqliteJournal
 from core.adapters.sqlite.keys import SqliteKeys
+from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.replies import SqliteReplies
 from core.adapters.sqlite.sessions import SqliteSessions
@@ -39,6 +42,7 @@ MICROS: Final = 1_000_000
 _HOUR: Final = 3_600
 _GRACE: Final = 60 * MICROS
 _TIDY_EVERY: Final = 1.0
+_PROBES_KIB: Final = 512
 _PRUNE_EVERY: Final = 5
 
 
@@ -88,6 +92,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             window_hours=settings.dedup.window_hours,
         )
         sessions = SqliteSessions(database)
+        # For probes alone: with the readers of requests they would wait behind all of these.
+        probed = open_database(settings, closing, cache_kib=_PROBES_KIB, readers=1)
+        board = SqliteHealthBoard(probed)
         services = Services(
             settings=settings,
             clock=clock,
@@ -100,9 +107,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
             sessions=Sessions(sessions=sessions, clock=clock),
             replies=SqliteReplies(database),
-            health=Health(board=admin.board, bindings=admin.bindings, clock=clock),
-            ledger=admin.ledger,
-            board=admin.board,
+            health=Health(board=board, bindings=SqliteBindings(probed), clock=clock),
+            ledger=SqliteLedger(probed),
+            board=board,
         )
         checkpointer = closing.enter_context(contextlib.closing(Checkpointer(database)))
         async with _background(_keep_tidy(journal, checkpointer, clock)):

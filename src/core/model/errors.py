@@ -9,6 +9,7 @@
     ├── Unauthenticated           no key, or none that is valid
     ├── Forbidden                 a valid key without the permission
     ├── NotFound                  the thing asked for is not there
+    ├── RateLimited               the caller asks for more than its rate
     ├── Conflict                  it clashes with what is there
     │   ├── AlreadyExists         a name is taken
     │   └── DuplicateMemory       an equal memory won
@@ -18,6 +19,7 @@
     │   ├── ClockStepped          the clock runs behind the last stamp
     │   ├── TooManyDeletions      too many deletions of the org are not carried out yet
     │   ├── Overloaded            too many requests at once
+    │   ├── DeadlineExceeded      the time for the answer is over
     │   └── ShuttingDown          the service is stopping
     ├── StoreError                the event store let us down
     │   ├── StoreUnreachable      it cannot be reached, or broke off: repeat later
@@ -26,6 +28,7 @@
     │   └── StoreAmbiguous        it answered, but the answer says nothing: ask again
     ├── LeaseLost                 somebody else does this work now
     ├── HeldByOther               another process holds this installation
+    ├── BackupUnusable            a backup is damaged, or not ours to read
     ├── ConfigurationError        the service cannot run as configured
     │   ├── MasterKeyError        the master key is missing, malformed or the wrong one
     │   └── DatabaseError         the metadata database cannot be used
@@ -118,6 +121,13 @@ class NotFound(MemtraceError):
     code = "not_found"
 
 
+class RateLimited(MemtraceError):
+    """Too many requests or memories in too short a time."""
+
+    code = "rate_limited"
+    retry_after: int | None = 1
+
+
 class Conflict(MemtraceError):
     """The request clashes with what is there."""
 
@@ -178,6 +188,12 @@ class Overloaded(Unavailable):
     code = "overloaded"
 
 
+class DeadlineExceeded(Unavailable):
+    """The request was not answered in time."""
+
+    code = "deadline_exceeded"
+
+
 class ShuttingDown(Unavailable):
     """The service is shutting down."""
 
@@ -227,6 +243,12 @@ class HeldByOther(MemtraceError):
     """Another process holds this installation."""
 
     code = "held_by_other"
+
+
+class BackupUnusable(MemtraceError):
+    """The backup cannot be used."""
+
+    code = "backup_unusable"
 
 
 class ConfigurationError(MemtraceError):

@@ -4,26 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+MOST_PER_SECOND: Final = 1_000_000
+LONGEST_BURST: Final = 3_600
 BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     "retention_days": (1, 36_500),
-    "requests_per_second": (0, 1_000_000),
-    "memories_per_second": (0, 1_000_000),
-    "key_requests_per_second": (0, 1_000_000),
-    "key_memories_per_second": (0, 1_000_000),
-    "burst_seconds": (0.1, 3_600),
+    "requests_per_second": (0, MOST_PER_SECOND),
+    "memories_per_second": (0, MOST_PER_SECOND),
+    "key_requests_per_second": (0, MOST_PER_SECOND),
+    "key_memories_per_second": (0, MOST_PER_SECOND),
+    "burst_seconds": (1, LONGEST_BURST),
 }
 """Of every member that is known here, by the name under which it is stored; both are inclusive."""
+_WHOLE: Final = ("retention_days", "burst_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateOverrides:
-    """Rates of one org instead of those of all; None is theirs, 0 is no limit."""
+class RateSettings:
+    """How fast an org and each of its keys may go; None: not set here, 0: no limit."""
 
     requests_per_second: float | None = None
     memories_per_second: float | None = None
     key_requests_per_second: float | None = None
     key_memories_per_second: float | None = None
     burst_seconds: float | None = None
+    """How much may come at once: what the rates give in so many whole seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +36,11 @@ class OrgSettings:
 
     retention_days: int | None = None
     """Whole days for which memories are kept; None: for good."""
-    rates: RateOverrides | None = None
+    rates: RateSettings | None = None
 
     def members(self) -> dict[str, float]:
         """What is set, by the names under which it is stored."""
-        rates = {f.name: getattr(self.rates, f.name, None) for f in fields(RateOverrides)}
+        rates = {name: getattr(self.rates, name, None) for name in RATES}
         return {
             name: value
             for name, value in {"retention_days": self.retention_days, **rates}.items()
@@ -45,6 +49,7 @@ class OrgSettings:
 
 
 NO_SETTINGS: Final = OrgSettings()
+RATES: Final = tuple(f.name for f in fields(RateSettings))
 
 
 def settings_of(members: Mapping[str, Any]) -> OrgSettings:
@@ -56,10 +61,10 @@ def settings_of(members: Mapping[str, Any]) -> OrgSettings:
     if not members:
         return NO_SETTINGS
     days = _number("retention_days", members)
-    rates = {f.name: _number(f.name, members) for f in fields(RateOverrides)}
+    rates = {name: _number(name, members) for name in RATES}
     return OrgSettings(
-        retention_days=int(days) if days is not None and float(days).is_integer() else None,
-        rates=RateOverrides(**rates) if any(rate is not None for rate in rates.values()) else None,
+        retention_days=None if days is None else int(days),
+        rates=RateSettings(**rates) if any(rate is not None for rate in rates.values()) else None,
     )
 
 
@@ -68,4 +73,6 @@ def _number(name: str, members: Mapping[str, Any]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     low, high = BOUNDS[name]
-    return value if low <= value <= high else None
+    if not low <= value <= high or (name in _WHOLE and int(value) != value):
+        return None
+    return value

@@ -7,6 +7,7 @@ import typer
 from core.bindings import DEFAULT_MEASUREMENT, ShownBinding
 from core.model.errors import InvalidRequest
 from core.model.memory import OrgId
+from core.model.org_settings import RATES
 from core.model.tenant import Org
 from handlers.cli.calls import AsJson, Yes, call_of, secret
 from handlers.cli.output import confirmed, moment, record, records, say
@@ -19,6 +20,9 @@ AdminKey = Annotated[
     str, typer.Option(help="An Arc key that may delete; `-` reads it from standard input. Not for file:.")
 ]
 OrgArgument = Annotated[str, typer.Argument(metavar="ORG_ID", show_default=False)]
+RateOption = Annotated[
+    str | None, typer.Option(metavar="N", help="A number, `none` or `default`.", show_default=False)
+]
 
 
 @app.command("create")
@@ -49,7 +53,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 def show(ctx: typer.Context, org_id: OrgArgument, as_json: AsJson = False) -> None:
     """Show an organization and what is set for it."""
     org = call_of(ctx).admin(lambda admin: admin.tenants.show_org(OrgId(org_id)))
-    record(_with_settings(org), as_json_=as_json)
+    record(_with_settings(org, in_words=not as_json), as_json_=as_json)
 
 
 @app.command("set")
@@ -60,17 +64,34 @@ def set_(
         str | None,
         typer.Option(help="How long memories are kept: 90d, 12w; `none` is for good.", show_default=False),
     ] = None,
+    requests_per_second: RateOption = None,
+    memories_per_second: RateOption = None,
+    key_requests_per_second: RateOption = None,
+    key_memories_per_second: RateOption = None,
+    burst_seconds: Annotated[
+        str | None,
+        typer.Option(help="How much may come at once: what the rates give in so long.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Set what holds for one organization.
 
-    What is not named stays as it is. Running servers know within 10 seconds.
+    What is not named stays as it is. A rate is a number, `none` for no limit, or `default` for what
+    the configuration says; `key-…` is of each of its keys, the others of the organization in all.
+    Running servers know within 10 seconds.
     """
     from core.org_changes import changes_of
 
-    changes = changes_of(retention=retention)
+    changes = changes_of(
+        retention=retention,
+        requests_per_second=requests_per_second,
+        memories_per_second=memories_per_second,
+        key_requests_per_second=key_requests_per_second,
+        key_memories_per_second=key_memories_per_second,
+        burst_seconds=burst_seconds,
+    )
     org = call_of(ctx).admin(lambda admin: admin.tenants.set_org(OrgId(org_id), changes))
-    record(_with_settings(org), as_json_=as_json)
+    record(_with_settings(org, in_words=not as_json), as_json_=as_json)
 
 
 @app.command("delete")
@@ -175,9 +196,12 @@ def _shown(org: Org) -> dict[str, Any]:
     return {"id": org.id, "name": org.name, "created_at": moment(org.created_at)}
 
 
-def _with_settings(org: Org) -> dict[str, Any]:
-    days = org.settings.retention_days
-    return {**_shown(org), "retention_days": days}
+def _with_settings(org: Org, *, in_words: bool) -> dict[str, Any]:
+    """A rate that is not set is null, or `default`; one that is no limit 0, or `none`."""
+    rates = {name: getattr(org.settings.rates, name, None) for name in RATES}
+    if in_words:
+        rates = {name: "default" if rate is None else rate or "none" for name, rate in rates.items()}
+    return {**_shown(org), "retention_days": org.settings.retention_days, **rates}
 
 
 def _bound(binding: ShownBinding) -> dict[str, Any]:

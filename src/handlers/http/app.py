@@ -6,7 +6,10 @@ from typing import Final
 import msgspec
 
 from core.bootstrap.server import Services
+from core.limiter import Limiter
+from core.model.org_settings import RateSettings
 from core.settings import Settings
+from handlers.http.admission import Admission, Room
 from handlers.http.cors import Cors
 from handlers.http.dispatch import Dispatch
 from handlers.http.docs_page import page_of
@@ -37,6 +40,7 @@ def doors_of(services: Services) -> Doors:
         clock=services.clock,
         metrics=services.metrics,
         gate=services.gate,
+        limiter=Limiter(defaults=_rates(settings), clock=services.clock),
         ingest=services.ingest,
         recall=services.recall,
         storyteller=services.storyteller,
@@ -57,17 +61,34 @@ def application(doors: Doors, settings: Settings) -> Exchange:
     cors = Cors(server.cors_origins)
     limits = Limits(
         max_body_bytes=server.max_body_bytes,
-        max_inflight_bytes=server.max_inflight_bytes,
         read_seconds=server.read_timeout,
         answer_seconds=server.write_timeout,
-        max_concurrent=server.max_concurrent_requests,
     )
+    room = Room(
+        places=server.max_concurrent_requests,
+        body_bytes=server.max_inflight_bytes,
+        org_share=settings.limits.org_share,
+        queue_seconds=settings.limits.max_queue_ms / 1_000,
+    )
+    admission = Admission(room=room, metrics=doors.metrics)
+    dispatch = Dispatch(ROUTES)
     return Exchange(
-        service=Service(doors=doors, dispatch=Dispatch(ROUTES), limits=limits, cors=cors),
+        service=Service(doors=doors, dispatch=dispatch, limits=limits, admission=admission, cors=cors),
         cors=cors,
         clock=doors.clock,
         metrics=doors.metrics,
         telling=_TELLING.get(settings.log.level, "nothing"),
+    )
+
+
+def _rates(settings: Settings) -> RateSettings:
+    limits = settings.limits
+    return RateSettings(
+        requests_per_second=limits.requests_per_second,
+        memories_per_second=limits.memories_per_second,
+        key_requests_per_second=limits.key_requests_per_second,
+        key_memories_per_second=limits.key_memories_per_second,
+        burst_seconds=limits.burst_seconds,
     )
 
 

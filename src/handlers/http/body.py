@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from core.model.errors import InvalidRequest, Overloaded, RequestTimeout, RequestTooLarge
+from core.model.errors import InvalidRequest, RequestTimeout, RequestTooLarge
 from handlers.http.ask import Headers
 from handlers.http.deadlines import Deadlines, TimeIsUp
 
@@ -15,39 +15,23 @@ class ClientGone(Exception):
 
 
 class BodyReader:
-    """Reads bodies of at most `max_bytes`, each within `seconds` from when its head was read.
+    """Reads bodies of at most `max_bytes`, each within `seconds` from when its head was read."""
 
-    All that are read or worked on at one time have `max_total` bytes between them.
-    """
-
-    def __init__(self, max_bytes: int, seconds: float, max_total: int) -> None:
+    def __init__(self, max_bytes: int, seconds: float) -> None:
         self._max_bytes = max_bytes
         self._deadlines = Deadlines(seconds)
-        self._max_total = max_total
-        self._reserved = 0
 
-    def reserve(self, headers: Headers) -> int:
-        """Room for the announced body, or for the largest one; `release` it when it is done with.
-
-        Raises RequestTooLarge, before anything is read, or Overloaded.
-        """
+    def size_of(self, headers: Headers) -> int:
+        """Of the announced body, or the largest possible. Raises RequestTooLarge, before anything is read."""
         announced = headers.get(b"content-length")
         if announced is None:
-            size = self._max_bytes if b"transfer-encoding" in headers else 0
-        elif not announced.isdigit():
+            return self._max_bytes if b"transfer-encoding" in headers else 0
+        if not announced.isdigit():
             raise InvalidRequest("the Content-Length header is not a number")
         # Beyond eighteen digits it is too large whatever the limit, and slow to convert.
-        elif len(announced) > 18 or int(announced) > self._max_bytes:
+        if len(announced) > 18 or int(announced) > self._max_bytes:
             raise self._too_large()
-        else:
-            size = int(announced)
-        if self._reserved + size > self._max_total:
-            raise Overloaded(hint="send fewer or smaller requests at a time")
-        self._reserved += size
-        return size
-
-    def release(self, size: int) -> None:
-        self._reserved -= size
+        return int(announced)
 
     async def read(self, receive: Receive) -> bytes:
         """The whole body, without holding more than the limit and one chunk.

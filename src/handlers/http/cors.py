@@ -8,8 +8,13 @@ from handlers.http.ask import Headers, Reply
 HeaderList = tuple[tuple[bytes, bytes], ...]
 
 _ALLOWED_METHODS: Final = b"GET, POST, PUT, DELETE, HEAD, OPTIONS"
-_ALLOWED_HEADERS: Final = b"Content-Type, Authorization, x-api-key, Idempotency-Key, X-Request-ID"
-_EXPOSED_HEADERS: Final = b"X-Request-ID, Retry-After"
+_ALLOWED_HEADERS: Final = (
+    b"Content-Type, Authorization, x-api-key, Idempotency-Key, X-Request-ID, X-Request-Timeout"
+)
+_EXPOSED_HEADERS: Final = (
+    b"X-Request-ID, Retry-After, RateLimit, RateLimit-Policy,"
+    b" X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+)
 _MAX_AGE: Final = b"600"
 
 

@@ -23,12 +23,16 @@ class Deadlines:
         self._ends: dict[asyncio.Task[Any], float] = {}
         self.is_ticking = False
 
-    async def within(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work returns. Cancels it and raises TimeIsUp when its time is over."""
+    async def within(self, work: Coroutine[Any, Any, T], spent: float = 0.0) -> T:
+        """What the work returns. Cancels it and raises TimeIsUp when its time is over.
+
+        `spent` seconds of that time had passed before. Work that must end a thing that it has
+        begun, as a commit, ends it first.
+        """
         task = asyncio.current_task()
         assert task is not None
         loop = task.get_loop()
-        self._ends[task] = loop.time() + self.seconds
+        self._ends[task] = loop.time() + self.seconds - spent
         if not self.is_ticking:
             self._tick(loop)
         try:

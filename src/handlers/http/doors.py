@@ -8,6 +8,7 @@ from core.agents import Agents
 from core.auth import Gate
 from core.health import Health
 from core.ingest import Ingest
+from core.limiter import Limiter
 from core.ports import Clock, HealthBoard, Ledger
 from core.recall import Recall
 from core.sessions import Sessions
@@ -39,6 +40,7 @@ class Doors:
     clock: Clock
     metrics: MetricsExporter
     gate: Gate
+    limiter: Limiter
     ingest: Ingest
     recall: Recall
     storyteller: Storyteller

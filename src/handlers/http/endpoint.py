@@ -36,6 +36,8 @@ class Endpoint:
     """Beyond those that every operation with a key or a body can give."""
     repeatable: bool = False
     """Whether it knows Idempotency-Key."""
+    writes_memories: bool = False
+    """Whether the rates of memories hold for it."""
     media: str = "application/json"
     is_probe: bool = False
     """Whether it is answered also when too much is asked, and while stopping."""

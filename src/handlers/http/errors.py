@@ -8,6 +8,7 @@ from core.model.errors import (
     ConfigurationError,
     Conflict,
     DatabaseError,
+    DeadlineExceeded,
     Forbidden,
     HeldByOther,
     IdempotencyConflict,
@@ -16,6 +17,7 @@ from core.model.errors import (
     LeaseLost,
     MemtraceError,
     NotFound,
+    RateLimited,
     RequestTimeout,
     RequestTooLarge,
     StoreError,
@@ -34,6 +36,7 @@ STATUSES: Final[dict[type[MemtraceError], int]] = {
     Conflict: 409,
     IdempotencyConflict: 409,
     RequestTooLarge: 413,
+    RateLimited: 429,
     InternalError: 500,
     ConfigurationError: 500,
     LeaseLost: 500,
@@ -41,6 +44,7 @@ STATUSES: Final[dict[type[MemtraceError], int]] = {
     StoreError: 502,
     Unavailable: 503,
     DatabaseError: 503,
+    DeadlineExceeded: 504,
     StoreTimeout: 504,
 }
 """An error that is not listed has the status of its nearest ancestor that is."""

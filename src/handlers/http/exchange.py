@@ -7,13 +7,14 @@ in at most one line of log.
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal
 
 from core import telemetry
-from core.model.errors import MemtraceError
+from core.model.errors import DeadlineExceeded, MemtraceError, RateLimited, ShuttingDown
 from core.ports import Clock
-from core.telemetry import Metrics
+from core.telemetry import Metrics, Refusal
+from handlers.arrival import ARRIVED, SPARE
 from handlers.http.ask import Headers, Reply
 from handlers.http.body import ClientGone
 from handlers.http.cors import Cors
@@ -30,6 +31,12 @@ Telling = Literal["everything", "remarkable", "nothing"]
 SLOW_SECONDS: Final = 1.0
 """From which an ordinary answer is worth a line of log."""
 _CLASSES: Final = ("", "", "2xx", "3xx", "4xx", "5xx")
+_REFUSED: Final[Mapping[type[MemtraceError], Refusal]] = {
+    RateLimited: "rate",
+    DeadlineExceeded: "deadline",
+    ShuttingDown: "stopping",
+}
+"""Refusals that the admission does not count."""
 _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 _is_request_id: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 
@@ -58,7 +65,7 @@ class Exchange:
             return
         started = self._clock.monotonic()
         headers: Headers = dict(scope["headers"])
-        visit = Visit(self._request_id(headers))
+        visit = Visit(self._request_id(headers), started, scope.get(ARRIVED, started))
         try:
             reply = await self._service.answer(visit, scope, headers, receive)
         except ClientGone:
@@ -68,7 +75,7 @@ class Exchange:
         except Exception as e:  # noqa: BLE001 - the one place where our own faults end
             reply = self._failure(e, visit)
         await self._send(scope, headers, visit, reply, send)
-        self._note(visit, scope, reply.status, self._clock.monotonic() - started)
+        self._note(visit, scope, reply.status, self._clock.monotonic() - visit.arrived)
 
     def _request_id(self, headers: Headers) -> bytes:
         """The caller's own, where it is well formed; else one that no other answer has."""
@@ -82,6 +89,10 @@ class Exchange:
         if reply.status != 204:
             head.append((b"content-type", reply.content_type))
             head.append((b"content-length", b"%d" % len(reply.body)))
+        if visit.is_limited:
+            head += self._service.rate_headers(visit)
+        if SPARE in scope:
+            head.append((b"connection", b"close"))
         origin = headers.get(b"origin")
         if origin is not None:
             head += self._cors.headers(origin)
@@ -92,6 +103,8 @@ class Exchange:
         await send({"type": "http.response.body", "body": body})
 
     def _refusal(self, error: MemtraceError, visit: Visit) -> Reply:
+        if (reason := _REFUSED.get(type(error))) is not None:
+            self._metrics.count("memtrace_refused_total", 1, reason)
         if is_for_operators(error):
             telemetry.warning("request_failed", code=error.code, reason=error.message, **visit.about())
         return error_reply(error, visit.request_id.decode())

@@ -18,11 +18,15 @@ _LONGEST_REFERENCE: Final = 1_024
 
 
 async def create(doors: Doors, ask: Ask) -> Reply:
-    """One memory: 201 with it, or DuplicateMemory. A batch: 201 with what became of each."""
+    """One memory: 201 with it, or DuplicateMemory. A batch: 201 with what became of each.
+
+    RateLimited before anything of it is written; memories count as they are sent, duplicates too.
+    """
     given = parse_body(ask.body, MemoryOrBatch)
     if given.memories is not None and given.memories != "":
         return await _create_batch(doors, ask, given.memories)
     draft = draft_of(given)
+    doors.limiter.admit_memories(ask.principal, 1)
     receipts = await doors.ingest.write(ask.principal, (draft,), idempotency_of(ask, CREATE))
     receipt = receipts[0]
     if receipt.memory is None:
@@ -32,6 +36,7 @@ async def create(doors: Doors, ask: Ask) -> Reply:
 
 async def _create_batch(doors: Doors, ask: Ask, memories: list[MemoryInput]) -> Reply:
     drafts = drafts_of(memories)
+    doors.limiter.admit_memories(ask.principal, len(drafts))
     receipts = await doors.ingest.write(ask.principal, drafts, idempotency_of(ask, CREATE))
     created = [present.written(r.memory, r.id) for r in receipts if r.memory is not None]
     answer = BatchAnswer(

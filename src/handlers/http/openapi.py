@@ -9,11 +9,13 @@ import msgspec
 
 from core.model.errors import (
     DatabaseError,
+    DeadlineExceeded,
     Forbidden,
     InternalError,
     InvalidRequest,
     MemtraceError,
     Overloaded,
+    RateLimited,
     RequestTimeout,
     RequestTooLarge,
     ShuttingDown,
@@ -29,11 +31,14 @@ JsonObject = dict[str, Any]
 _JSON: Final = "application/json"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _WITH_KEY: Final[tuple[type[MemtraceError], ...]] = (
+    InvalidRequest,
     Unauthenticated,
     Forbidden,
+    RateLimited,
     Overloaded,
     ShuttingDown,
     Unavailable,
+    DeadlineExceeded,
     DatabaseError,
     InternalError,
 )
@@ -44,6 +49,12 @@ _REQUEST_ID: Final = {
     "description": "a name for this request, repeated in its answer and in the server's log;"
     " one that is not 1 to 128 letters, digits, `.`, `_` or `-` is replaced",
     "schema": {"type": "string"},
+}
+_REQUEST_TIMEOUT: Final = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "description": "seconds within which the answer is wanted; the server's own limit holds beside it",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -117,6 +128,7 @@ def _operation(endpoint: Endpoint) -> JsonObject:
     }
     if endpoint.permission:
         operation["x-permission"] = endpoint.permission
+        operation["parameters"].append(_REQUEST_TIMEOUT)
     if endpoint.repeatable:
         operation["parameters"].append(_IDEMPOTENCY_KEY)
     if endpoint.takes:

@@ -46,6 +46,7 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         status=201,
         errors=(*_WRITING, DuplicateMemory),
         repeatable=True,
+        writes_memories=True,
     ),
     Endpoint(
         method="GET",

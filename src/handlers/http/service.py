@@ -1,63 +1,64 @@
-"""One request's way to its handler: route, room, key, permission, body."""
+"""One request's way to its handler: route, room, key, permission, rate, body."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from core.model.errors import Forbidden, NotFound, Overloaded, ShuttingDown, Unavailable
+from core.model.errors import DeadlineExceeded, Forbidden, NotFound
 from core.model.tenant import Principal
+from handlers.http.admission import STRANGERS, Admission
 from handlers.http.ask import Ask, Headers, Reply
 from handlers.http.body import BodyReader
-from handlers.http.cors import Cors
+from handlers.http.cors import Cors, HeaderList
 from handlers.http.deadlines import Deadlines, TimeIsUp
 from handlers.http.dispatch import Dispatch, allowed
 from handlers.http.doors import Doors
 from handlers.http.endpoint import Endpoint
 from handlers.http.errors import method_not_allowed
+from handlers.http.patience import patience_of
+from handlers.http.rate_headers import rate_headers
 from handlers.http.visit import Visit
 
 T = TypeVar("T")
+Receive = Callable[[], Awaitable[Any]]
+Params = Mapping[str, str]
+Scope = Mapping[str, Any]
 
 _BEARER: Final = b"bearer "
 _ANSWER_SLACK: Final = 1.0
 """Seconds for which a store's own timeout, which may be as long, comes first: it says more."""
+_MICROS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request, and all of them together, may take."""
+    """What one request may take."""
 
     max_body_bytes: int
-    max_inflight_bytes: int
     read_seconds: float
     answer_seconds: float
-    max_concurrent: int
 
 
 class Service:
     """Answers requests, or raises the MemtraceError that says why not."""
 
-    def __init__(self, *, doors: Doors, dispatch: Dispatch, limits: Limits, cors: Cors) -> None:
+    def __init__(
+        self, *, doors: Doors, dispatch: Dispatch, limits: Limits, admission: Admission, cors: Cors
+    ) -> None:
         self._doors = doors
         self._dispatch = dispatch
         self._limits = limits
+        self._admission = admission
         self._cors = cors
-        self._bodies = BodyReader(limits.max_body_bytes, limits.read_seconds, limits.max_inflight_bytes)
+        self._bodies = BodyReader(limits.max_body_bytes, limits.read_seconds)
         self._answers = Deadlines(limits.answer_seconds + _ANSWER_SLACK)
-        self._active = 0
-        self._is_stopping = False
 
     def stop(self) -> None:
         """From now on only probes are answered."""
-        self._is_stopping = True
+        self._admission.stop()
 
-    async def answer(
-        self,
-        visit: Visit,
-        scope: Mapping[str, Any],
-        headers: Headers,
-        receive: Callable[[], Awaitable[Any]],
-    ) -> Reply:
+    async def answer(self, visit: Visit, scope: Scope, headers: Headers, receive: Receive) -> Reply:
         """The handler's answer. What is known on the way is noted in `visit`."""
         found = self._dispatch.find(scope)
         if found is None:
@@ -69,19 +70,20 @@ class Service:
             return self._without_endpoint(method, methods, headers, visit)
         visit.endpoint = endpoint
         if endpoint.is_probe:
+            self._admission.note_probe(visit)
             return await self._ask(visit, endpoint, params, scope, headers, receive)
-        self._check_room()
-        self._active += 1
-        try:
-            return await self._ask(visit, endpoint, params, scope, headers, receive)
-        finally:
-            self._active -= 1
+        self._admission.check(visit, scope)
+        patience = patience_of(headers)
+        if patience is None:
+            return await self._admit(visit, endpoint, params, scope, headers, receive)
+        work = self._admit(visit, endpoint, params, scope, headers, receive)
+        return await self._patiently(visit, min(patience, self._limits.answer_seconds), work)
 
-    def _check_room(self) -> None:
-        if self._is_stopping:
-            raise ShuttingDown()
-        if self._active >= self._limits.max_concurrent:
-            raise Overloaded(hint="send fewer requests at a time", max_concurrent=self._limits.max_concurrent)
+    def rate_headers(self, visit: Visit) -> HeaderList:
+        """How the caller stands with the rates that hold for it."""
+        return rate_headers(
+            self._doors.limiter.standings(visit.principal), self._doors.clock.micros() // _MICROS
+        )
 
     def _without_endpoint(
         self, method: str, methods: Mapping[str, Endpoint], headers: Headers, visit: Visit
@@ -90,49 +92,98 @@ class Service:
             return method_not_allowed(allowed(methods), visit.request_id.decode())
         return self._cors.preflight(headers) or Reply(204, b"", ((b"allow", allowed(methods)),))
 
-    async def _ask(
+    async def _admit(
         self,
         visit: Visit,
         endpoint: Endpoint,
-        params: Mapping[str, str],
-        scope: Mapping[str, Any],
+        params: Params,
+        scope: Scope,
         headers: Headers,
-        receive: Callable[[], Awaitable[Any]],
+        receive: Receive,
     ) -> Reply:
-        """The key comes before the body: a stranger's megabytes are not read."""
+        """Key, permission and rate come before a place is taken, and all of them before the body."""
         if endpoint.permission is not None:
-            visit.principal = await self._caller(headers)
-            if not visit.principal.may(endpoint.permission):
+            principal = visit.principal = await self._caller(visit, headers)
+            if not principal.may(endpoint.permission):
                 raise Forbidden(
                     f"this API key lacks the permission `{endpoint.permission}`",
                     hint="ask an admin for a key made with `--permissions`",
                 )
+            if self._doors.limiter.limits(principal):
+                visit.is_limited = True
+                self._doors.limiter.admit_request(principal, writes=endpoint.writes_memories)
+        org = visit.principal.org_id
+        self._admission.enter(org)
+        try:
+            return await self._ask(visit, endpoint, params, scope, headers, receive)
+        finally:
+            self._admission.leave(org)
+
+    async def _ask(
+        self,
+        visit: Visit,
+        endpoint: Endpoint,
+        params: Params,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+    ) -> Reply:
         if not endpoint.takes:
             ask = Ask(visit.principal, params, scope["query_string"], b"", headers)
-            return await self._in_time(endpoint.handler(self._doors, ask))
-        reserved = self._bodies.reserve(headers)
+            return await self._in_time(visit, endpoint.handler(self._doors, ask))
+        size = self._bodies.size_of(headers)
+        self._admission.hold(visit.principal.org_id, size)
         try:
+            before = self._doors.clock.monotonic()
             body = await self._bodies.read(receive)
+            visit.reading = self._doors.clock.monotonic() - before
             ask = Ask(visit.principal, params, scope["query_string"], body, headers)
-            return await self._in_time(endpoint.handler(self._doors, ask))
+            return await self._in_time(visit, endpoint.handler(self._doors, ask))
         finally:
-            self._bodies.release(reserved)
+            self._admission.release(visit.principal.org_id, size)
 
-    async def _caller(self, headers: Headers) -> Principal:
+    async def _caller(self, visit: Visit, headers: Headers) -> Principal:
         presented = presented_key(headers)
         known = self._doors.gate.peek(presented)
         if known is not None:
             return known
-        return await self._in_time(self._doors.gate.authenticate(presented))
-
-    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        self._admission.enter(STRANGERS)
         try:
-            return await self._answers.within(work)
+            return await self._in_time(visit, self._doors.gate.authenticate(presented))
+        finally:
+            self._admission.leave(STRANGERS)
+
+    async def _in_time(self, visit: Visit, work: Coroutine[Any, Any, T]) -> T:
+        """Within the server's own time: from the head's arrival on, but not while the caller sends."""
+        spent = self._doors.clock.monotonic() - visit.arrived - visit.reading
+        try:
+            return await self._answers.within(work, spent)
         except TimeIsUp:
-            raise Unavailable(
-                f"the request was not answered within {self._limits.answer_seconds:g} seconds",
-                hint="what it was to write may have been written: repeat it with the same Idempotency-Key",
-            ) from None
+            raise _late(self._limits.answer_seconds) from None
+
+    async def _patiently(self, visit: Visit, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+        """Within the caller's time, which counts from the head's arrival, whatever is waited for."""
+        left = seconds - (self._doors.clock.monotonic() - visit.arrived)
+        if left <= 0:
+            work.close()
+            raise DeadlineExceeded(
+                f"the {seconds:g} seconds for this request were over before it was looked at",
+                hint="nothing of it was done",
+            )
+        try:
+            async with asyncio.timeout(left) as timer:
+                return await work
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise _late(seconds) from None
+
+
+def _late(seconds: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"the request was not answered within {seconds:g} seconds",
+        hint="what it was to write may have been written: repeat it with the same Idempotency-Key",
+    )
 
 
 def presented_key(headers: Headers) -> str | None:

@@ -11,8 +11,16 @@ class Visit(msgspec.Struct, gc=False):
     """Filled in as far as the request came."""
 
     request_id: bytes
+    started: float
+    """When it was first looked at, in monotonic seconds."""
+    arrived: float
+    """When its head was complete."""
+    reading: float = 0.0
+    """Seconds for which its body was waited for."""
     endpoint: Endpoint | None = None
     principal: Principal = NOBODY
+    is_limited: bool = False
+    """Whether rates hold for the caller."""
 
     def about(self) -> dict[str, object]:
         """Fields for a log line: never the path itself, which may name anything."""

@@ -42,7 +42,10 @@ class Appender:
         """Rows committed since the start, for the checkpointer."""
 
     async def append(self, append: Append) -> list[Receipt]:
-        """The receipts, once they are durable. A caller that is cancelled may have been stored."""
+        """The receipts, once they are durable. A caller that is cancelled may have been stored.
+
+        Unless it still waited: then nothing of it is kept, so that what waits is bounded by who does.
+        """
         if self._closed:
             raise ShuttingDown()
         future: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
@@ -50,7 +53,11 @@ class Appender:
         if not self._entered:
             self._entered = True
             self._database.lane.enter(self._take_turn)
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._waiting = deque(one for one in self._waiting if one[1] is not future)
+            raise
 
     def close(self) -> None:
         """Refuses what comes from now on; what waits is still committed."""
