@@ -4,6 +4,16 @@ Each docstring says what is atomic, what may be repeated, and which errors come 
 Adapters raise nothing but the errors of `core/model/errors.py`.
 """
 
+from core.ports.backup import (
+    ArchiveReader,
+    ArchiveWriter,
+    Bound,
+    DatabaseContents,
+    DatabaseCopier,
+    DatabaseSwap,
+    StoreFiles,
+    Take,
+)
 from core.ports.clock import Clock
 from core.ports.deletion import Deletions, Undertaker
 from core.ports.journal import IdempotencyKey, Journal, Receipt, Tail, TailRow, TailRows
@@ -36,10 +46,16 @@ from core.ports.store import EventRemover, EventStore, Removal, Removed, StorePl
 
 __all__ = [
     "AgentStore",
+    "ArchiveReader",
+    "ArchiveWriter",
     "Backlog",
     "BindingStore",
+    "Bound",
     "Clock",
+    "DatabaseContents",
+    "DatabaseCopier",
     "DatabaseReport",
+    "DatabaseSwap",
     "DeadLetter",
     "DeadLetters",
     "Deletions",
@@ -64,10 +80,12 @@ __all__ = [
     "Removed",
     "Replies",
     "SessionStore",
+    "StoreFiles",
     "StoreHealth",
     "StorePlaces",
     "Tail",
     "TailRow",
     "TailRows",
+    "Take",
     "Undertaker",
 ]

@@ -12,7 +12,20 @@ import typer
 from typer.main import get_command
 
 from core.model.errors import MemtraceError
-from handlers.cli import configuration, dead, doctor, flusher, health, keys, moving, orgs, serving, state
+from handlers.cli import (
+    backup,
+    configuration,
+    dead,
+    doctor,
+    flusher,
+    health,
+    keys,
+    moving,
+    orgs,
+    restore,
+    serving,
+    state,
+)
 from handlers.cli.calls import Call
 from handlers.cli.output import problem
 
@@ -38,6 +51,8 @@ app.command("flusher")(flusher.flusher)
 app.command("status")(state.status)
 app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.command("migrate")(configuration.migrate)
 app.command("version")(configuration.version)
 

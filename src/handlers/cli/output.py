@@ -67,6 +67,18 @@ def moment(time: datetime) -> str:
     return rfc3339(micros_of(time) // 1_000_000 * 1_000_000)
 
 
+def size_of(count: int) -> str:
+    """Bytes as people say them."""
+    if count < 1_024:
+        return f"{count} bytes"
+    amount = count / 1_024
+    for unit in ("KB", "MB", "GB"):
+        if amount < 1_024:
+            return f"{amount:.1f} {unit}"
+        amount /= 1_024
+    return f"{amount:.1f} TB"
+
+
 def cell(value: object) -> str:
     """How a value looks to people."""
     match value:
