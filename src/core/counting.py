@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
+import msgspec
+
 from core.asking import StoreReader
 from core.model import windows
+from core.model.deletion import Graves
 from core.model.memory import ERROR_EVENT, MemoryFilter, Micros, Span, Tally
 from core.model.tenant import Binding
 from core.ports import TailRow, TailRows
@@ -20,23 +23,30 @@ _LONGEST_READ: Final = windows.DAY
 async def tally(
     store: StoreReader, binding: Binding, filter: MemoryFilter, tail: TailRows, recent_since: Micros
 ) -> Tally:
-    """Exact counts of the distinct memories in tail and store together.
+    """Exact counts of the distinct memories in tail and store together, deleted ones left out.
 
-    Only what is unsettled can be in both. So around those times the identities of both are
-    united, and what lies between is counted by the store; every stretch of it is read once, so
-    a memory that reaches the store meanwhile is counted neither twice nor not at all.
+    Only what is unsettled can be in both. So around those times, and those of graves, the identities
+    of both are united, and what lies between is counted by the store; every stretch of it is read
+    once, so a memory that reaches the store meanwhile is counted neither twice nor not at all.
     """
     counts = Tally()
+    graves = tail.graves
+    if graves:
+        filter = msgspec.structs.replace(filter, excluded=graves.exclusions)
     old = [row for row in tail.rows if row.time <= tail.settled_through]
     _count(counts, [row for row in tail.rows if row.time > tail.settled_through], recent_since)
     async with store.one_answer():
-        stored = await store.occupied(binding, Span(0, tail.settled_through + 1))
+        stored = await store.occupied(binding, Span(graves.floor, tail.settled_through + 1))
         shared = windows.clusters(
-            [row.time for row in old], stored.until, gap=_GAP, most=_MOST_CLUSTERS, longest=_LONGEST_READ
+            [row.time for row in old] + [time for time, _ in graves.identities if time >= stored.since],
+            stored.until,
+            gap=_GAP,
+            most=_MOST_CLUSTERS,
+            longest=_LONGEST_READ,
         )
         for span in shared:
             both = [row for row in old if span.since <= row.time < span.until]
-            both += await _stored_rows(store, binding, filter, span)
+            both += await _stored_rows(store, binding, filter, span, graves)
             _count(counts, {(row.time, row.dedup_key): row for row in both}.values(), recent_since)
         for span in windows.complement(stored, shared):
             counts.add(await store.tally(binding, filter, span, recent_since))
@@ -44,9 +54,10 @@ async def tally(
 
 
 async def _stored_rows(
-    store: StoreReader, binding: Binding, filter: MemoryFilter, span: Span
+    store: StoreReader, binding: Binding, filter: MemoryFilter, span: Span, graves: Graves
 ) -> list[TailRow]:
-    return [TailRow(*identity) for identity in await store.identities(binding, filter, span)]
+    rows = [TailRow(*identity) for identity in await store.identities(binding, filter, span)]
+    return [row for row in rows if not graves.buries(row.time, row.dedup_key)] if graves.identities else rows
 
 
 def _count(counts: Tally, rows: Collection[TailRow], recent_since: Micros) -> None:

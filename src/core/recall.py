@@ -6,9 +6,12 @@ The other order could miss what settles between the two reads.
 from collections.abc import Callable
 from typing import Final, Literal
 
+import msgspec
+
 from core import counting
 from core.asking import StoreReader
 from core.model import windows
+from core.model.deletion import Graves
 from core.model.errors import NotFound
 from core.model.memory import (
     Memory,
@@ -25,7 +28,7 @@ from core.model.memory import (
 from core.model.paging import PageMerge, beyond, check_query, far_edge, span_of
 from core.model.tenant import Binding, Principal
 from core.model.timewindow import EARLIEST
-from core.ports import Clock, Journal
+from core.ports import Clock, JournalReader, Tail
 from core.telemetry import Metrics
 
 QueryKind = Literal["list", "search", "context"]
@@ -36,6 +39,18 @@ _LOOKUP: Final = 100
 _HOUR_SECONDS: Final = 3600
 
 
+class _Visible:
+    """What the store is asked for, and what of its answer may be shown."""
+
+    def __init__(self, filter: MemoryFilter, graves: Graves) -> None:
+        self._graves = graves
+        self.filter = msgspec.structs.replace(filter, excluded=graves.exclusions) if graves else filter
+        self.shows: Callable[[Memory], bool] = self._matches if graves else filter.matches
+
+    def _matches(self, memory: Memory) -> bool:
+        return self.filter.matches(memory) and not self._graves.buries(memory.time, memory.dedup_key)
+
+
 class Recall:
     """Reads memories for whoever may. A read that starts after a write's answer contains that write.
 
@@ -44,7 +59,13 @@ class Recall:
     """
 
     def __init__(
-        self, *, journal: Journal, store: StoreReader, clock: Clock, metrics: Metrics, window_hours: float
+        self,
+        *,
+        journal: JournalReader,
+        store: StoreReader,
+        clock: Clock,
+        metrics: Metrics,
+        window_hours: float,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -86,19 +107,20 @@ class Recall:
 
     async def _search(self, binding: Binding, query: MemoryQuery) -> Page:
         span = span_of(query)
-        merge, settled_through = await self._merge_with_tail(binding, query, span)
-        stored = Span(span.since, min(span.until, settled_through + 1))
+        merge, tail = await self._merge_with_tail(binding, query, span)
+        stored = Span(max(span.since, tail.graves.floor), min(span.until, tail.settled_through + 1))
         if query.order == "desc":
-            merge.take((), (settled_through + 1, ""))
+            merge.take((), (tail.settled_through + 1, ""))
         if not stored.is_empty and not merge.is_full:
+            visible = _Visible(query.filter, tail.graves)
             async with self._store.one_answer():
-                await self._read_store(binding, query, stored, merge)
+                await self._read_store(binding, query, visible, stored, merge)
         merge.finish()
         return merge.page()
 
     async def _merge_with_tail(
         self, binding: Binding, query: MemoryQuery, span: Span
-    ) -> tuple[PageMerge, Micros]:
+    ) -> tuple[PageMerge, Tail]:
         """A merge that knows enough of the tail to fill the page from it, were it all there is.
 
         The cursor's own microsecond may hold others before it, so a short tail is read again, longer.
@@ -109,10 +131,12 @@ class Recall:
             tail = await self._journal.tail(binding.org_id, query.filter, span, query.order, limit)
             memories = beyond(tail.memories, query.after)
             if len(memories) >= need or len(tail.memories) < limit:
-                return PageMerge(query, memories), tail.settled_through
+                return PageMerge(query, memories), tail
             limit *= 2
 
-    async def _read_store(self, binding: Binding, query: MemoryQuery, span: Span, merge: PageMerge) -> None:
+    async def _read_store(
+        self, binding: Binding, query: MemoryQuery, visible: "_Visible", span: Span, merge: PageMerge
+    ) -> None:
         """Reads window after window until the page is full or the store exhausted."""
         rest = span
         if query.order == "asc":
@@ -123,24 +147,25 @@ class Recall:
             if rest.is_empty:
                 return
             window, rest = windows.cut(rest, query.order, width)
-            await self._read_window(binding, query, window, merge)
+            await self._read_window(binding, query, visible, window, merge)
             if merge.is_full:
                 return
 
     async def _read_window(
-        self, binding: Binding, query: MemoryQuery, window: Span, merge: PageMerge
+        self, binding: Binding, query: MemoryQuery, visible: "_Visible", window: Span, merge: PageMerge
     ) -> None:
         """Reads one window until the page is full or the window exhausted.
 
-        Repeats, and rows of which the store saw only the beginning, may leave a full fetch short.
+        Repeats, deleted memories, and rows of which the store saw only the beginning, may leave a full
+        fetch short.
         """
         after = query.after
         limit = min(merge.wanting, _MOST_A_FETCH)
         while not merge.is_full:
-            rows = await self._store.search(binding, query.filter, window, query.order, limit, after)
+            rows = await self._store.search(binding, visible.filter, window, query.order, limit, after)
             is_last = len(rows) < limit
             known_to = far_edge(window, query.order) if is_last else rows[-1].identity
-            merge.take(filter(query.filter.matches, rows), known_to)
+            merge.take(filter(visible.shows, rows), known_to)
             if is_last:
                 return
             after = Position(query.order, *rows[-1].identity)
@@ -169,16 +194,16 @@ class Recall:
     async def _at(self, binding: Binding, time: Micros, is_meant: Callable[[Memory], bool]) -> Memory | None:
         """The memory that is meant among those of one microsecond."""
         span = Span(time, time + 1)
-        everything = MemoryFilter()
-        tail = await self._journal.tail(binding.org_id, everything, span, "desc", _LOOKUP)
+        tail = await self._journal.tail(binding.org_id, MemoryFilter(), span, "desc", _LOOKUP)
         found = next(filter(is_meant, tail.memories), None)
         if found is not None or time > tail.settled_through:
             return found
+        visible = _Visible(MemoryFilter(), tail.graves)
         after: Position | None = None
         async with self._store.one_answer():
             while True:
-                rows = await self._store.search(binding, everything, span, "desc", _LOOKUP, after)
-                found = next(filter(is_meant, rows), None)
+                rows = await self._store.search(binding, visible.filter, span, "desc", _LOOKUP, after)
+                found = next((row for row in rows if is_meant(row) and visible.shows(row)), None)
                 if found is not None or len(rows) < _LOOKUP:
                     return found
                 after = Position("desc", *rows[-1].identity)

@@ -29,6 +29,11 @@ class Graves(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.exclusions or self.identities)
 
+    @property
+    def floor(self) -> Micros:
+        """Everything before it was deleted."""
+        return max((e.until for e in self.exclusions if not (e.session_id or e.agent_ids)), default=0)
+
     def covers(self, time: Micros, dedup_key: str, session_id: str, agent_id: str) -> bool:
         """Whether a memory with these values was deleted."""
         return self.buries(time, dedup_key) or any(

@@ -16,7 +16,7 @@ from core.ports.backup import (
 )
 from core.ports.clock import Clock
 from core.ports.deletion import Deletions, Undertaker
-from core.ports.journal import IdempotencyKey, Journal, Receipt, Tail, TailRow, TailRows
+from core.ports.journal import IdempotencyKey, Journal, JournalReader, Receipt, Tail, TailRow, TailRows
 from core.ports.metadata import (
     AgentStore,
     BindingStore,
@@ -66,6 +66,7 @@ __all__ = [
     "HealthBoard",
     "IdempotencyKey",
     "Journal",
+    "JournalReader",
     "KeyStore",
     "Lease",
     "Leases",

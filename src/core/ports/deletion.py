@@ -55,7 +55,9 @@ class Undertaker(Protocol):
     async def free_claims(self, org_id: OrgId, graves: Sequence[Grave], lease: Lease) -> int:
         """Frees the claims that exactly these memories hold; equal ones may be written again.
 
-        For settled memories that an exclusion covers: only their store knows which those are.
+        For settled memories that an exclusion covers, of the dedup window: only their store knows which
+        those are. Done before `progress` says removed: until then the journal takes any older claim for
+        one that may be free.
         """
         ...
 

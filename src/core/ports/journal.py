@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from core.model.deletion import NO_GRAVES, Graves
 from core.model.memory import (
     Draft,
     Memory,
@@ -33,21 +34,8 @@ class Receipt:
     memory: Memory | None
 
 
-class Journal(Protocol):
-    """The durable home of every memory until the event store demonstrably serves it."""
-
-    async def append(
-        self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
-    ) -> list[Receipt]:
-        """Claims each dedup key and stores its memory, durably, before it returns.
-
-        One receipt per draft, in order. Atomic per request in this adapter and at least per
-        memory in any; of equal keys (same org, within the window) exactly one is created, also
-        inside one call. Times are stamped here, strictly increasing. With an idempotency key the
-        same call may be repeated: what it created then is answered as created again, with the
-        same times. Raises JournalFull or ClockStepped (nothing stored), IdempotencyConflict.
-        """
-        ...
+class JournalReader(Protocol):
+    """What is unsettled, and what is hidden: deleted memories never come out of it."""
 
     async def tail(self, org_id: OrgId, filter: MemoryFilter, span: Span, order: Order, limit: int) -> "Tail":
         """The first `limit` unsettled memories that match, and `settled_through`, in one snapshot."""
@@ -62,12 +50,32 @@ class Journal(Protocol):
         ...
 
 
+class Journal(JournalReader, Protocol):
+    """The durable home of every memory until the event store demonstrably serves it."""
+
+    async def append(
+        self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
+    ) -> list[Receipt]:
+        """Claims each dedup key and stores its memory, durably, before it returns.
+
+        One receipt per draft, in order. Atomic per request in this adapter and at least per
+        memory in any; of equal keys (same org, within the window) exactly one is created, also
+        inside one call. Times are stamped here, strictly increasing. With an idempotency key the
+        same call may be repeated: what it created then is answered as created again, with the
+        same times, also where it was deleted since: then it is not stored again. Raises JournalFull
+        or ClockStepped (nothing stored), IdempotencyConflict.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tail:
     """A snapshot of what is unsettled. Everything after `settled_through` is in the tail alone."""
 
     memories: list[Memory]
     settled_through: Micros
+    graves: Graves = NO_GRAVES
+    """What is to be left out of the store's answers too."""
 
 
 class TailRow(msgspec.Struct, frozen=True, gc=False):
@@ -83,3 +91,4 @@ class TailRow(msgspec.Struct, frozen=True, gc=False):
 class TailRows:
     rows: list[TailRow]
     settled_through: Micros
+    graves: Graves = NO_GRAVES

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.adapters.events.literal import literal, literal_within
-from core.model.memory import ERROR_EVENT, MemoryFilter, Micros, Order, OrgId, Position, Span
+from core.model.memory import ERROR_EVENT, Exclusion, MemoryFilter, Micros, Order, OrgId, Position, Span
 from core.model.timewindow import LATEST, moment_of
 
 ROOM: Final = 9_500
@@ -161,6 +161,18 @@ def _clauses(matching: Matching) -> Iterator[str]:
         yield f"TRY_CAST(importance AS DOUBLE) >= {filter.min_importance!r}"
     for tag in filter.tags:
         yield f"contains(',' || tags_csv || ',', {literal(f',{tag},')})"
+    for exclusion in filter.excluded:
+        yield f"NOT ({' AND '.join(_covered(exclusion))})"
+
+
+def _covered(exclusion: Exclusion) -> Iterator[str]:
+    """Never NULL: a row without a session or agent has an empty one."""
+    # As a number: a quoted time would be taken for a bound of the whole question.
+    yield f"epoch_us(time) < {exclusion.until:d}"
+    if exclusion.session_id:
+        yield f"coalesce(session_id, '') = {literal(exclusion.session_id)}"
+    if exclusion.agent_ids:
+        yield _one_of("coalesce(agent_id, '')", exclusion.agent_ids)
 
 
 def _one_of(column: str, values: Sequence[str]) -> str:

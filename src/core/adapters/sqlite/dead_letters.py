@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.journal_schema import DEAD, OWED, as_json, chunks, count_in_ledger
+from core.adapters.sqlite.journal_schema import (
+    DEAD,
+    OWED,
+    as_json,
+    chunks,
+    count_in_ledger,
+    note_content_gone,
+)
 from core.model.memory import Micros, OrgId, claim_key, decode, parse_id
 from core.ports import Clock, DeadLetter
 
@@ -71,6 +78,7 @@ class SqliteDeadLetters:
                 ).fetchone()
                 if row:
                     _purge(connection, time, *row)
+            note_content_gone(connection)
             return len(times)
 
         return await self._each_chunk(org_id, memory_ids, work)

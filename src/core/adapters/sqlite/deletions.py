@@ -9,9 +9,9 @@ import msgspec
 
 from core.adapters.sqlite import deletion_rows as rows
 from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.erasing import FREE_CLAIM, covered_rows, erase_rows, note_content_gone
+from core.adapters.sqlite.erasing import FREE_CLAIM, covered_rows, erase_rows
 from core.adapters.sqlite.graves import NEW_GRAVES
-from core.adapters.sqlite.journal_schema import chunks, org_number
+from core.adapters.sqlite.journal_schema import chunks, note_content_gone, org_number
 from core.adapters.sqlite.undertaker import retention_id
 from core.model.deletion import Deletion, Grave, Graves
 from core.model.errors import NotFound, TooManyDeletions

@@ -18,7 +18,6 @@ LOOKED_AT: Final = 4_096
 """Rows looked at in one snapshot."""
 FREE_CLAIM: Final = "UPDATE claims SET time = -time WHERE org_no = ? AND key = ? AND time = ?"
 """A claim of a time below zero is free."""
-_CONTENT_GONE: Final = "UPDATE ledger SET deletions_version = deletions_version + 1 WHERE org_no = 0"
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -79,8 +78,3 @@ def _rows_at(
         "SELECT time, payload FROM journal WHERE time IN (SELECT value FROM json_each(?)) AND org_no = ?",
         (as_json(times), org_no),
     ).fetchall()
-
-
-def note_content_gone(connection: sqlite3.Connection) -> None:
-    """Somebody's content is to be nowhere in the file: whoever checkpoints empties the log soon."""
-    connection.execute(_CONTENT_GONE)

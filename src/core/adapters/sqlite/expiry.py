@@ -17,7 +17,9 @@ from core.ports import Lease
 
 _Claim = tuple[int, bytes]
 _START: Final[_Claim] = (-1, b"")
-_EXPIRED: Final = "time < :before AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.time = claims.time)"
+_EXPIRED: Final = (
+    "abs(time) < :before AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.time = claims.time)"
+)
 
 
 class SqliteExpiry:
@@ -48,7 +50,7 @@ def _old_claims(
            ORDER BY org_no, key LIMIT ?""",
         (*place, max_rows),
     ).fetchall()
-    old = [(org_no, key) for org_no, key, time in rows if time < before]
+    old = [(org_no, key) for org_no, key, time in rows if abs(time) < before]
     return old, ((rows[-1][0], rows[-1][1]) if len(rows) == max_rows else None)
 
 

@@ -35,7 +35,11 @@ def org_number(connection: sqlite3.Connection, org_id: OrgId) -> int | None:
 
 
 def forget_org(connection: sqlite3.Connection, org_id: OrgId) -> None:
-    """Drops all that the journal holds of this org, inside the caller's transaction."""
+    """Drops all that the journal holds of this org, inside the caller's transaction.
+
+    The records of its deletions go with it: nobody is left to remove anything for.
+    """
+    connection.execute("DELETE FROM deletions WHERE org_id = ?", (org_id,))
     org_no = org_number(connection, org_id)
     if org_no is None:
         return
@@ -53,6 +57,12 @@ def forget_org(connection: sqlite3.Connection, org_id: OrgId) -> None:
         {"org": org_no},
     )
     connection.execute("DELETE FROM ledger WHERE org_no = ?", (org_no,))
+    note_content_gone(connection)
+
+
+def note_content_gone(connection: sqlite3.Connection) -> None:
+    """Somebody's content is to be nowhere in the file: whoever checkpoints empties the log soon."""
+    connection.execute("UPDATE ledger SET deletions_version = deletions_version + 1 WHERE org_no = 0")
 
 
 def count_in_ledger(

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from core.adapters.sqlite.erasing import place_in
+from core.adapters.sqlite.graves import GraveBook
 from core.adapters.sqlite.journal_schema import ALL_ORGS, count_in_ledger
 from core.adapters.sqlite.tail_index import TailIndex
-from core.model.errors import IdempotencyConflict, JournalFull, MemtraceError, Unauthenticated
+from core.model.errors import ClockStepped, IdempotencyConflict, JournalFull, MemtraceError, Unauthenticated
 from core.model.memory import (
     Draft,
     Micros,
@@ -26,10 +28,15 @@ from core.ports import IdempotencyKey, Receipt
 _CLAIM: Final = "INSERT OR IGNORE INTO claims (org_no, key, time, token) VALUES (?, ?, ?, ?)"
 _ROW: Final = "INSERT INTO journal (time, org_no, due_at, payload) VALUES (?, ?, ?, ?)"
 _HOLDER: Final = "SELECT time, token FROM claims WHERE org_no = ? AND key = ?"
+_LINE: Final = "SELECT payload FROM journal WHERE time = ?"
+_MAY_COVER: Final = """SELECT 1 FROM deletions WHERE org_id = ? AND exclusion IS NOT NULL
+    AND state = 'pending' AND json_extract(exclusion, '$.until') > ? LIMIT 1"""
 _ORG_EXISTS: Final = "SELECT 1 FROM organizations WHERE id = ?"
 _NEW_ORG: Final = """INSERT INTO ledger (org_id, settled_through) VALUES (?, ?)
     ON CONFLICT (org_id) DO UPDATE SET org_id = excluded.org_id RETURNING org_no"""
-_NUMBERS: Final = "SELECT rows, bytes, claims FROM ledger WHERE org_no = ?"
+_NUMBERS: Final = (
+    "SELECT rows, bytes, claims, deletions_version, stamped_through FROM ledger WHERE org_no = ?"
+)
 
 _Row = tuple[Micros, int, Micros, bytes]
 _Fate = Literal["created", "renewed", "again", "duplicate"]
@@ -73,6 +80,8 @@ class _Fill:
     rows: int
     bytes: int
     claims: int
+    deletions_version: int
+    stamped_through: Micros
     admitted: int = 0
     added_rows: int = 0
     added_bytes: int = 0
@@ -90,6 +99,7 @@ class Staging:
 
     connection: sqlite3.Connection
     index: TailIndex
+    book: GraveBook
     limits: JournalLimits
     window: Micros
     """How long a claim holds."""
@@ -137,6 +147,8 @@ class Staging:
         org_no = append.org_no = self._org_number(append.org_id, time)
         if org_no not in fills:
             fills[org_no] = self._filled(org_no)
+        if fills[org_no].stamped_through >= time:  # it would be covered by what was deleted before
+            raise ClockStepped()
         self._refuse_when_full(len(append.drafts), fills[org_no], fills[ALL_ORGS])
         if append.idempotency:
             append.is_repeat = self._note_request(org_no, append.idempotency, now)
@@ -216,7 +228,7 @@ class Staging:
         """The same where some keys were not free: each claim is looked up."""
         seen: set[bytes] = set()
         for draft, key, time in zip(append.drafts, append.keys, append.times, strict=True):
-            fate, won = self._fate(append, key, time, now, key in seen)
+            fate, won = self._fate(append, key, time, now, fill.deletions_version, key in seen)
             seen.add(key)
             memory = None if fate == "duplicate" else stamped(draft, append.org_id, won)
             append.receipts.append(Receipt(id_from_claim(won, key), memory))
@@ -227,17 +239,24 @@ class Staging:
                 fill.add(1, len(line), 1 if fate == "created" else 0)
 
     def _fate(
-        self, append: Append, key: bytes, time: Micros, now: Micros, seen: bool
+        self, append: Append, key: bytes, time: Micros, now: Micros, version: int, seen: bool
     ) -> tuple[_Fate, Micros]:
-        """What became of one claim, and the time of the memory that holds it now."""
+        """What became of one claim, and the time of the memory that holds it now.
+
+        A time below zero is that of a memory that was deleted: its claim is free, but for the
+        request that made it or was told of it.
+        """
         claimed, token = self.connection.execute(_HOLDER, (append.org_no, key)).fetchone()
         if seen:  # an equal one stands earlier in the same request
-            return "duplicate", claimed
+            return "duplicate", abs(claimed)
         if claimed == time:
             return "created", time
         if append.is_repeat and append.idempotency and token == append.idempotency.key:
-            return "again", claimed
-        if claimed > now - self.window or self._is_unsettled(claimed):
+            return "again", abs(claimed)
+        is_deleted = claimed < 0 or (version > 0 and self._is_deleted(append, key, claimed, version))
+        if is_deleted and append.is_repeat:
+            return "duplicate", abs(claimed)
+        if not is_deleted and (claimed > now - self.window or self._is_unsettled(claimed)):
             return "duplicate", claimed
         self.connection.execute(
             "UPDATE claims SET time = ?, token = ? WHERE org_no = ? AND key = ? AND time = ?",
@@ -246,4 +265,18 @@ class Staging:
         return "renewed", time
 
     def _is_unsettled(self, time: Micros) -> bool:
-        return self.connection.execute("SELECT 1 FROM journal WHERE time = ?", (time,)).fetchone() is not None
+        return self.connection.execute(_LINE, (time,)).fetchone() is not None
+
+    def _is_deleted(self, append: Append, key: bytes, claimed: Micros, version: int) -> bool:
+        """Whether the memory that holds the claim was deleted, or may have been.
+
+        Of a settled one only the store knows whom it belonged to, and until the flusher has asked it,
+        any pending exclusion may cover it: an equal memory is then rather stored than refused.
+        """
+        graves = self.book.of(self.connection, append.org_no, append.org_id, version)
+        if (claimed, key) in graves.identities:
+            return True
+        row = self.connection.execute(_LINE, (claimed,)).fetchone()
+        if row is not None:
+            return place_in(row[0]).is_in(graves)
+        return self.connection.execute(_MAY_COVER, (append.org_id, claimed)).fetchone() is not None

@@ -12,12 +12,23 @@ from typing import Final
 import msgspec
 
 from core.adapters.sqlite.journal_schema import as_json
+from core.model.deletion import Graves
 from core.model.memory import Memory, MemoryFilter, Micros, Order, Span, decode
 from core.ports import TailRow
 
 _FIRST_CHUNK: Final = 256
 _CHUNK: Final = 4_096
 _decode_row: Final = msgspec.json.Decoder(TailRow).decode
+
+
+class _PlacedRow(TailRow, frozen=True, gc=False):
+    """With what decides whether an exclusion covers it."""
+
+    session_id: str
+    agent_id: str
+
+
+_decode_placed: Final = msgspec.json.Decoder(_PlacedRow).decode
 
 
 def needles(filter: MemoryFilter) -> list[str]:
@@ -48,27 +59,36 @@ def read_times(
     org_no: int,
     times: Sequence[Micros],
     filter: MemoryFilter,
+    graves: Graves,
     order: Order,
     limit: int,
 ) -> list[Memory]:
-    """The first `limit` matches among the rows at these (ascending) times."""
+    """The first `limit` visible matches among the rows at these (ascending) times."""
     found: list[Memory] = []
     for chunk in _in_order(times, order, max(limit, _FIRST_CHUNK)):
-        for memory in _matches(_rows_at(connection, org_no, chunk, filter), filter, order):
+        for memory in _matches(_rows_at(connection, org_no, chunk, filter), filter, graves, order):
             found.append(memory)
             if len(found) == limit:
                 return found
     return found
 
 
-def read_rows(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> list[TailRow]:
-    """What counting needs of the rows at these times, in their order."""
+def read_rows(
+    connection: sqlite3.Connection, org_no: int, times: Sequence[Micros], graves: Graves
+) -> list[TailRow]:
+    """What counting needs of the visible rows at these times, in their order."""
     lines = connection.execute(
         """SELECT payload FROM json_each(?) AS wanted CROSS JOIN journal
            WHERE journal.time = wanted.value AND org_no = ?""",
         (as_json(times), org_no),
     )
-    return [_decode_row(line) for (line,) in lines]
+    if not graves:
+        return [_decode_row(line) for (line,) in lines]
+    return [
+        row
+        for (line,) in lines
+        if not graves.covers((row := _decode_placed(line)).time, row.dedup_key, row.session_id, row.agent_id)
+    ]
 
 
 def _in_order(times: Sequence[Micros], order: Order, first: int) -> Iterator[Sequence[Micros]]:
@@ -92,8 +112,12 @@ def _rows_at(
     ).fetchall()
 
 
-def _matches(rows: Sequence[tuple[bytes]], filter: MemoryFilter, order: Order) -> list[Memory]:
+def _matches(
+    rows: Sequence[tuple[bytes]], filter: MemoryFilter, graves: Graves, order: Order
+) -> list[Memory]:
     memories = [m for (line,) in rows if filter.matches(m := decode(line))]
+    if graves:
+        memories = graves.visible(memories)
     memories.sort(key=lambda m: m.time, reverse=order == "desc")
     return memories
 
@@ -103,10 +127,11 @@ def scan(
     org_no: int,
     span: Span,
     filter: MemoryFilter,
+    graves: Graves,
     order: Order,
     limit: int,
 ) -> list[Memory]:
-    """The first `limit` matches in the span, without an index: for filters that no series serves."""
+    """The first `limit` visible matches in the span, without an index: for filters that no series serves."""
     wanted = needles(filter)
     where = "".join(" AND instr(payload, ?)" for _ in wanted)
     cursor = connection.execute(
@@ -117,7 +142,7 @@ def scan(
     found: list[Memory] = []
     for (line,) in cursor:
         memory = decode(line)
-        if filter.matches(memory):
+        if filter.matches(memory) and not (graves and graves.hides(memory)):
             found.append(memory)
             if len(found) == limit:
                 break
