@@ -4,13 +4,12 @@ Counted in this process alone. Where nobody is limited it costs one comparison a
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.model.errors import RateLimited
 from core.model.org_settings import RateSettings
-from core.model.rates import Rate, rates_of
+from core.model.rates import Rate, Rates, rates_of
 from core.model.tenant import Principal
 from core.ports import Clock
 
@@ -18,10 +17,11 @@ _MOST_BUCKETS: Final = 50_000
 """Of a generation; more than callers are remembered at once."""
 _MOST_RATES: Final = 10_000
 Bucket = tuple[str, str, int]
+_Found = tuple[Rate, Bucket, float, float]
+"""A rate, its bucket, when that will be full, and now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one caller stands with one rate."""
 
     rate: Rate
@@ -40,8 +40,8 @@ class Limiter:
         self._clock = clock
         self._buckets = _Buckets(most_buckets)
         self._rates = lru_cache(_MOST_RATES)(lambda own: rates_of(defaults, own))
-        everybody = self._rates(None)
-        self._limits_all = bool(everybody.requests or everybody.memories)
+        self._everybody = rates_of(defaults, None)
+        self._limits_all = bool(self._everybody.all)
 
     def limits(self, principal: Principal) -> bool:
         """Whether any rate may hold for this caller."""
@@ -53,46 +53,57 @@ class Limiter:
         One that `writes` memories is refused here already where not even one could pass: its body
         need not be read.
         """
-        rates = self._rates(principal.settings.rates)
-        if writes:
-            self._check(rates.memories, principal, 1)
+        rates = self.rates(principal)
+        if writes and rates.memories:
+            self._find(rates.memories, principal, 1)
         self._take(rates.requests, principal, 1)
 
     def admit_memories(self, principal: Principal, count: int) -> None:
         """Counts so many memories. Raises RateLimited, and then counts nothing."""
         if self.limits(principal):
-            self._take(self._rates(principal.settings.rates).memories, principal, count)
+            self._take(self.rates(principal).memories, principal, count)
+
+    def rates(self, principal: Principal) -> Rates:
+        """Those that hold for the caller: for all who have the same settings, the same object."""
+        own = principal.settings.rates
+        return self._everybody if own is None else self._rates(own)
 
     def standings(self, principal: Principal) -> list[Standing]:
         """How the caller stands with every rate that holds for it."""
         now = self._clock.monotonic()
-        rates = self._rates(principal.settings.rates)
-        return [self._standing(rate, principal, now) for rate in rates.requests + rates.memories]
-
-    def _standing(self, rate: Rate, principal: Principal, now: float) -> Standing:
-        full_at = self._buckets.full_at(_bucket(rate, principal))
-        left = rate.units_left(full_at, now)
-        return Standing(rate, left, _whole(rate.wait(full_at, now, left + 1)))
-
-    def _check(self, rates: tuple[Rate, ...], principal: Principal, units: int) -> None:
-        now = self._clock.monotonic()
-        waits = [rate.wait(self._buckets.full_at(_bucket(rate, principal)), now, units) for rate in rates]
-        wait = max(waits, default=0.0)
-        if wait > 0:
-            rate = rates[waits.index(wait)]
-            raise RateLimited(
-                f"{_WHOSE[rate.scope]} may send {rate.per_second:g} {rate.unit} a second",
-                hint=f"wait as long as Retry-After says; up to {rate.burst} may come at once",
-                retry_after=_whole(wait),
-                policy=rate.name,
-            )
+        standings = []
+        for rate in self.rates(principal).all:
+            left, wait = rate.standing(self._buckets.full_at(_bucket(rate, principal)), now)
+            standings.append(Standing(rate, left, _whole(wait)))
+        return standings
 
     def _take(self, rates: tuple[Rate, ...], principal: Principal, units: int) -> None:
-        self._check(rates, principal, units)
+        for rate, bucket, full_at, now in self._find(rates, principal, units):
+            self._buckets.keep(bucket, rate.spent(full_at, now, units))
+
+    def _find(self, rates: tuple[Rate, ...], principal: Principal, units: int) -> list[_Found]:
+        """The caller's buckets, in each of which is enough. Raises RateLimited: for the longest wait."""
         now = self._clock.monotonic()
+        found, longest, lacking = [], 0.0, None
         for rate in rates:
             bucket = _bucket(rate, principal)
-            self._buckets.keep(bucket, rate.spent(self._buckets.full_at(bucket), now, units))
+            full_at = self._buckets.full_at(bucket)
+            found.append((rate, bucket, full_at, now))
+            wait = rate.wait(full_at, now, units)
+            if wait > longest:
+                longest, lacking = wait, rate
+        if lacking is not None:
+            raise _refusal(lacking, longest)
+        return found
+
+
+def _refusal(rate: Rate, wait: float) -> RateLimited:
+    return RateLimited(
+        f"{_WHOSE[rate.scope]} may send {rate.per_second:g} {rate.unit} a second",
+        hint=f"wait as long as Retry-After says; up to {rate.burst} may come at once",
+        retry_after=max(1, _whole(wait)),
+        policy=rate.name,
+    )
 
 
 _WHOSE: Final = {"org": "this organization", "key": "this API key"}

@@ -103,6 +103,23 @@ async def test_the_servers_time_counts_from_the_heads_arrival(
     assert_error(answer, 504, "deadline_exceeded", "within 30 seconds")
 
 
+async def test_the_look_at_the_key_is_part_of_the_servers_time(
+    api: Api, never: Never, clock: ManualClock
+) -> None:
+    class Slow:
+        def peek(self, presented: str | None) -> None:
+            return None
+
+        async def authenticate(self, presented: str | None) -> Any:
+            clock.advance(31)
+            return api.doors.gate.peek(presented)
+
+    slow = api.with_doors(gate=Slow(), recall=never, clock=clock)
+    async with asyncio.timeout(5):
+        answer = await sent(slow, headers={"x-api-key": "full"})
+    assert_error(answer, 504, "deadline_exceeded", "within 30 seconds")
+
+
 @pytest.mark.parametrize("given", ["", "0", "0.0", "-1", "soon", "1e3", "5s", "1,5", "٣", "inf", "9" * 400])
 async def test_what_is_no_time_is_refused(api: Api, given: str) -> None:
     headers = {**SHORT, "x-request-timeout": given.encode().decode("latin-1")}

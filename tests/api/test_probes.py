@@ -1,13 +1,16 @@
 """Health, readiness, liveness and metrics: read from what the flusher posted, never from a store."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.database import Database
 from core.health import Health
+from core.model.errors import DatabaseError
 from core.ports import StoreHealth
 from tests.api.rig import Api, assert_error
 from tests.clock import ManualClock
@@ -90,6 +93,48 @@ async def test_what_was_read_is_not_read_again_within_a_second(timed: Api, clock
     assert (await timed.get("/ready")).status == 503
     clock.advance(1)
     assert (await timed.get("/ready")).status == 200
+
+
+class SlowBoard:
+    """A board that counts its readers, and keeps them until it is told what to say."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.says: asyncio.Future[list[StoreHealth]] = asyncio.get_running_loop().create_future()
+
+    async def read_health(self) -> list[StoreHealth]:
+        self.looks += 1
+        return await self.says
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+async def test_all_who_ask_at_once_share_one_look(api: Api, clock: ManualClock) -> None:
+    board = SlowBoard()
+    with closing(Database(api.settings.auth.db_path)) as database:
+        health = Health(board=board, bindings=SqliteBindings(database), clock=clock)
+        crowd = [asyncio.create_task(health.stores()) for _ in range(5)]
+        await asyncio.sleep(0)
+        crowd[0].cancel()
+        board.says.set_result([])
+        first, *others = await asyncio.gather(*crowd, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert [other == others[0] for other in others] == [True] * 4
+    assert board.looks == 1
+
+
+async def test_a_look_that_failed_is_not_remembered(api: Api, clock: ManualClock) -> None:
+    board = SlowBoard()
+    board.says.set_exception(DatabaseError("gone"))
+    with closing(Database(api.settings.auth.db_path)) as database:
+        health = Health(board=board, bindings=SqliteBindings(database), clock=clock)
+        with pytest.raises(DatabaseError):
+            await health.stores()
+        board.says = asyncio.get_running_loop().create_future()
+        board.says.set_result([])
+        assert len(await health.stores()) == 2
+    assert board.looks == 2
 
 
 async def test_alive_whatever_the_stores_do(timed: Api) -> None:

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from core.limiter import Limiter, Standing
 from core.model.errors import Unauthenticated
 from core.model.org_settings import OrgSettings, RateSettings
-from core.model.rates import Rate
+from core.model.rates import Rate, Rates
 from core.model.tenant import Principal
 from handlers.http.app import doors_of
 from handlers.http.rate_headers import rate_headers
@@ -13,6 +15,7 @@ from tests.api.raw import chunk, exchanged
 from tests.api.rig import Api, assert_error
 from tests.clock import ManualClock
 
+MEMORIES = Rate("org", "memories", 100, 1_000)
 URL = "/api/v1/memories"
 HEADERS = ("ratelimit", "ratelimit-policy", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
@@ -132,11 +135,22 @@ async def test_rates_for_all_come_from_the_settings(api: Api) -> None:
     assert [standing.left for standing in doors.limiter.standings(caller)] == [3]
 
 
-def test_headers_of_older_clients_tell_of_the_rate_that_is_nearest_to_its_end() -> None:
-    def standing(unit: str, burst: int, left: int) -> Standing:
-        return Standing(Rate("org", unit, 1, burst), left, 1)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("lefts", "shown"), [((20, 5, 0), (100, 20)), ((100, 1, 0), (10, 1))], ids=["first", "second"]
+)
+def test_headers_of_older_clients_tell_of_the_rate_that_is_nearest_to_its_end(
+    lefts: tuple[int, ...], shown: tuple[int, int]
+) -> None:
+    rates = Rates((Rate("key", "requests", 1, 100), Rate("org", "requests", 1, 10)), (MEMORIES,))
+    headers = dict(rate_headers(rates, _standings(rates, lefts), 7))
+    assert (int(headers[b"x-ratelimit-limit"]), int(headers[b"x-ratelimit-remaining"])) == shown
 
-    of_all = [standing("requests", 100, 20), standing("requests", 10, 5), standing("memories", 10, 0)]
-    assert dict(rate_headers(of_all, 7))[b"x-ratelimit-remaining"] == b"20"
-    assert dict(rate_headers(of_all[2:], 7))[b"x-ratelimit-limit"] == b"10"
-    assert rate_headers([], 7) == ()
+
+def test_where_only_memories_have_a_rate_older_clients_see_that() -> None:
+    rates = Rates((), (MEMORIES,))
+    assert dict(rate_headers(rates, _standings(rates, (3,)), 7))[b"x-ratelimit-limit"] == b"1000"
+    assert rate_headers(Rates((), ()), [], 7) == ()
+
+
+def _standings(rates: Rates, lefts: tuple[int, ...]) -> list[Standing]:
+    return [Standing(rate, left, 1) for rate, left in zip(rates.all, lefts, strict=True)]

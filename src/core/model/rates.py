@@ -6,7 +6,7 @@ and a bucket that is full need not be kept at all.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from core.model.org_settings import RateSettings
@@ -25,23 +25,24 @@ class Rate:
     unit: Unit
     per_second: float
     burst: int
+    name: str = field(init=False)
+    window: int = field(init=False)
+    """Whole seconds in which an empty bucket fills."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.scope}-{self.unit}"
-
-    @property
-    def window(self) -> int:
-        """Whole seconds in which an empty bucket fills."""
-        return math.ceil(self.burst / self.per_second)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.scope}-{self.unit}")
+        object.__setattr__(self, "window", math.ceil(self.burst / self.per_second))
 
     def left(self, full_at: float, now: float) -> float:
         """What is in a bucket that will be full at that time; less than nothing after a large batch."""
         return self.burst - max(0.0, full_at - now) * self.per_second
 
-    def units_left(self, full_at: float, now: float) -> int:
-        """Whole units that may pass."""
-        return max(0, math.floor(self.left(full_at, now) + _SLIGHTLY))
+    def standing(self, full_at: float, now: float) -> tuple[int, float]:
+        """Whole units that may pass now, and the seconds until there is one more; 0 when it is full."""
+        left = self.left(full_at, now)
+        units = max(0, math.floor(left + _SLIGHTLY))
+        lacking = min(units + 1, self.burst) - left
+        return units, lacking / self.per_second if lacking > _SLIGHTLY else 0.0
 
     def wait(self, full_at: float, now: float, units: int) -> float:
         """Seconds until so many units may pass; 0: now.
@@ -57,12 +58,16 @@ class Rate:
         return max(full_at, now) + units / self.per_second
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Rates:
-    """Everything that bounds one caller."""
+    """Everything that bounds one caller. Each is equal to itself alone, and so found quickly."""
 
     requests: tuple[Rate, ...]
     memories: tuple[Rate, ...]
+
+    @property
+    def all(self) -> tuple[Rate, ...]:
+        return self.requests + self.memories
 
 
 def rates_of(defaults: RateSettings, own: RateSettings | None) -> Rates:

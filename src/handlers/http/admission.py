@@ -49,7 +49,7 @@ class Admission:
             raise self._refusal("connections", "too many connections", "use fewer connections")
         if QUEUED in scope:
             return
-        if self._queue.is_overdue(visit.started - visit.arrived, visit.started):
+        if self._queue.is_overdue(visit.spent, visit.started):
             error = self._refusal("queue", "requests wait too long here", "try again later")
             error.retry_after = _RETRY_LATE_SECONDS
             raise error
@@ -74,7 +74,7 @@ class Admission:
 
     def note_probe(self, visit: Visit) -> None:
         """A probe is always let in; what it waited counts too."""
-        self._queue.is_overdue(visit.started - visit.arrived, visit.started)
+        self._queue.is_overdue(visit.spent, visit.started)
         if visit.endpoint is not None and visit.endpoint.path == "/metrics":
             self._metrics.gauge("memtrace_loop_lag_seconds", self._queue.longest())
 

@@ -66,6 +66,7 @@ class Exchange:
         started = self._clock.monotonic()
         headers: Headers = dict(scope["headers"])
         visit = Visit(self._request_id(headers), started, scope.get(ARRIVED, started))
+        visit.spent = started - visit.arrived
         try:
             reply = await self._service.answer(visit, scope, headers, receive)
         except ClientGone:

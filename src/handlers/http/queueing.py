@@ -21,7 +21,8 @@ class QueueWatch:
 
     def is_overdue(self, waited: float, now: float) -> bool:
         """Whether this one waited too long, as all did lately."""
-        self._longest = max(self._longest, waited)
+        if waited > self._longest:
+            self._longest = waited
         if waited < self._target:
             self._since = None
             return False

@@ -81,9 +81,9 @@ class Service:
 
     def rate_headers(self, visit: Visit) -> HeaderList:
         """How the caller stands with the rates that hold for it."""
-        return rate_headers(
-            self._doors.limiter.standings(visit.principal), self._doors.clock.micros() // _MICROS
-        )
+        limiter, principal = self._doors.limiter, visit.principal
+        seconds = self._doors.clock.micros() // _MICROS
+        return rate_headers(limiter.rates(principal), limiter.standings(principal), seconds)
 
     def _without_endpoint(
         self, method: str, methods: Mapping[str, Endpoint], headers: Headers, visit: Visit
@@ -134,9 +134,7 @@ class Service:
         size = self._bodies.size_of(headers)
         self._admission.hold(visit.principal.org_id, size)
         try:
-            before = self._doors.clock.monotonic()
             body = await self._bodies.read(receive)
-            visit.reading = self._doors.clock.monotonic() - before
             ask = Ask(visit.principal, params, scope["query_string"], body, headers)
             return await self._in_time(visit, endpoint.handler(self._doors, ask))
         finally:
@@ -152,12 +150,12 @@ class Service:
             return await self._in_time(visit, self._doors.gate.authenticate(presented))
         finally:
             self._admission.leave(STRANGERS)
+            visit.spent = self._doors.clock.monotonic() - visit.arrived
 
     async def _in_time(self, visit: Visit, work: Coroutine[Any, Any, T]) -> T:
         """Within the server's own time: from the head's arrival on, but not while the caller sends."""
-        spent = self._doors.clock.monotonic() - visit.arrived - visit.reading
         try:
-            return await self._answers.within(work, spent)
+            return await self._answers.within(work, visit.spent)
         except TimeIsUp:
             raise _late(self._limits.answer_seconds) from None
 

@@ -15,8 +15,8 @@ class Visit(msgspec.Struct, gc=False):
     """When it was first looked at, in monotonic seconds."""
     arrived: float
     """When its head was complete."""
-    reading: float = 0.0
-    """Seconds for which its body was waited for."""
+    spent: float = 0.0
+    """Seconds of the server's time for an answer that went by before its handler was called."""
     endpoint: Endpoint | None = None
     principal: Principal = NOBODY
     is_limited: bool = False
