@@ -78,6 +78,12 @@ def hand_over_deletions(connection: sqlite3.Connection, now: Micros) -> None:
            SELECT DISTINCT org_id, ? FROM temp.since""",
         (now,),
     )
+    # No memory of after the restore may be covered, whatever the clock says now.
+    connection.execute(
+        """UPDATE backup.ledger SET settled_through = max(settled_through, coalesce((
+               SELECT max(json_extract(exclusion, '$.until')) - 1 FROM main.deletions d
+               WHERE d.org_id = ledger.org_id AND d.id IN (SELECT id FROM temp.since)), 0))"""
+    )
     for schema in ("main", "backup"):
         connection.execute(
             f"""UPDATE {schema}.deletions SET state = 'pending', due_at = ?
