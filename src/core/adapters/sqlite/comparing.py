@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Final
 
+from core.adapters.sqlite.graves import OTHER_CHANGE
 from core.adapters.sqlite.journal_schema import DELIVERED
 from core.adapters.sqlite.restored import table_names
 from core.model.backup import Comparison, Difference, Named
@@ -35,9 +36,9 @@ _QUESTIONS: Final = {
 }
 _LOST_MEMORIES: Final = f"""SELECT count(*) FROM main.journal m WHERE state != {DELIVERED} AND NOT EXISTS
     (SELECT 1 FROM backup.journal b WHERE b.time = m.time)"""
-_SINCE: Final = """org_id IN (SELECT id FROM backup.organizations)
-    AND id NOT IN (SELECT id FROM backup.deletions)"""
-"""Deletions in `main` that the backup does not know."""
+_SINCE: Final = """FROM main.deletions d WHERE d.org_id IN (SELECT id FROM backup.organizations)
+    AND NOT EXISTS (SELECT 1 FROM backup.deletions b WHERE b.id = d.id AND b.exclusion IS d.exclusion)"""
+"""Deletions in `main` that the backup does not know, or knows to cover less."""
 
 
 def compare(connection: sqlite3.Connection) -> Comparison:
@@ -49,7 +50,7 @@ def compare(connection: sqlite3.Connection) -> Comparison:
     lost = connection.execute(_LOST_MEMORIES).fetchone()[0] if "journal" in tables else 0
     since = 0
     if "deletions" in tables:
-        since = connection.execute(f"SELECT count(*) FROM main.deletions WHERE {_SINCE}").fetchone()[0]
+        since = connection.execute(f"SELECT count(*) {_SINCE}").fetchone()[0]
     return Comparison(**found, lost_memories=lost, repeated_deletions=since)
 
 
@@ -66,9 +67,28 @@ def hand_over_deletions(connection: sqlite3.Connection, now: Micros) -> None:
     """
     if "deletions" not in table_names(connection):
         return
+    connection.execute(f"CREATE TEMP TABLE since AS SELECT d.id, d.org_id {_SINCE}")
+    _copy(connection, now)
+    for schema in ("main", "backup"):
+        connection.execute(
+            f"""UPDATE {schema}.deletions SET state = 'pending', due_at = ?
+                WHERE id IN (SELECT id FROM temp.since)""",
+            (now,),
+        )
+        connection.execute(
+            f"""UPDATE {schema}.ledger SET deletions_version = deletions_version + {OTHER_CHANGE}
+                WHERE org_id IN (SELECT org_id FROM temp.since)"""
+        )
+    connection.execute("DROP TABLE temp.since")
+
+
+def _copy(connection: sqlite3.Connection, now: Micros) -> None:
+    """Into the backup; its orgs stamp nothing from now on that these deletions would cover."""
     theirs, ours = (_columns(connection, schema) for schema in ("main", "backup"))
     shared = ", ".join(column for column in ours if column in theirs)
-    connection.execute("CREATE TEMP TABLE since AS SELECT id, org_id FROM main.deletions WHERE " + _SINCE)
+    connection.execute(
+        "DELETE FROM backup.deletions WHERE id IN (SELECT id FROM temp.since)",
+    )
     connection.execute(
         f"""INSERT OR IGNORE INTO backup.deletions ({shared})
             SELECT {shared} FROM main.deletions WHERE id IN (SELECT id FROM temp.since)"""
@@ -78,23 +98,11 @@ def hand_over_deletions(connection: sqlite3.Connection, now: Micros) -> None:
            SELECT DISTINCT org_id, ? FROM temp.since""",
         (now,),
     )
-    # No memory of after the restore may be covered, whatever the clock says now.
     connection.execute(
-        """UPDATE backup.ledger SET settled_through = max(settled_through, coalesce((
+        """UPDATE backup.ledger SET stamped_through = max(stamped_through, coalesce((
                SELECT max(json_extract(exclusion, '$.until')) - 1 FROM main.deletions d
                WHERE d.org_id = ledger.org_id AND d.id IN (SELECT id FROM temp.since)), 0))"""
     )
-    for schema in ("main", "backup"):
-        connection.execute(
-            f"""UPDATE {schema}.deletions SET state = 'pending', due_at = ?
-                WHERE id IN (SELECT id FROM temp.since)""",
-            (now,),
-        )
-        connection.execute(
-            f"""UPDATE {schema}.ledger SET deletions_version = deletions_version + 1
-                WHERE org_id IN (SELECT org_id FROM temp.since)"""
-        )
-    connection.execute("DROP TABLE temp.since")
 
 
 def _columns(connection: sqlite3.Connection, schema: str) -> list[str]:
