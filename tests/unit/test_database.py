@@ -109,6 +109,29 @@ async def test_one_who_is_granted_the_lane_while_being_cancelled_gives_it_back()
     await asyncio.wait_for(lane.entered(), 1)
 
 
+async def test_a_crowd_that_gave_up_leaves_the_lane_to_the_next() -> None:
+    lane = Lane()
+    lane.enter(lambda: None)
+    crowd = [asyncio.create_task(lane.entered()) for _ in range(2_000)]
+    await asyncio.sleep(0)
+    for impatient in crowd:
+        impatient.cancel()
+    lane.leave()  # before any of them could take itself off
+    await asyncio.wait_for(lane.entered(), 1)
+    await asyncio.wait(crowd)
+
+
+async def test_nothing_is_kept_of_those_who_gave_up_the_lane() -> None:
+    lane = Lane()
+    lane.enter(lambda: None)
+    crowd = [asyncio.create_task(lane.entered()) for _ in range(100)]
+    await asyncio.sleep(0)
+    for impatient in crowd:
+        impatient.cancel()
+    await asyncio.wait(crowd)
+    assert lane.waiting == 0
+
+
 def waits_at_the_gate(path: Path) -> bool:
     with path.open() as gate:
         try:

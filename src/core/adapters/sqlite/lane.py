@@ -1,6 +1,7 @@
 """The lane: one user of the writer connection at a time, first come, first served."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 
@@ -12,6 +13,11 @@ class Lane:
         self._busy = False
         self._waiting: deque[Callable[[], None]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for it."""
+        return len(self._waiting)
+
     def enter(self, go: Callable[[], None]) -> None:
         """Calls `go` when the lane is the caller's: at once when it is free, else in turn."""
         if self._busy:
@@ -22,18 +28,29 @@ class Lane:
 
     def leave(self) -> None:
         """Hands the lane to whoever waits longest."""
-        if self._waiting:
+        self._busy = False
+        # A loop: a crowd that gave up while it waited must not become a stack of calls.
+        while self._waiting and not self._busy:
+            self._busy = True
             self._waiting.popleft()()
-        else:
-            self._busy = False
 
     async def entered(self) -> None:
-        """Returns when the lane is the caller's, who must `leave` it."""
+        """Returns when the lane is the caller's, who must `leave` it. Who gives up waits no longer."""
         granted = asyncio.get_running_loop().create_future()
-        self.enter(lambda: self.leave() if granted.cancelled() else granted.set_result(None))
+
+        def go() -> None:
+            if granted.cancelled():
+                self._busy = False
+            else:
+                granted.set_result(None)
+
+        self.enter(go)
         try:
             await granted
         except asyncio.CancelledError:
-            if granted.done() and not granted.cancelled():
+            if granted.cancelled():
+                with contextlib.suppress(ValueError):  # `leave` was quicker
+                    self._waiting.remove(go)
+            else:
                 self.leave()
             raise
