@@ -27,7 +27,7 @@ from handlers.child import Child
 from handlers.holding import Holder, held, url_of
 from handlers.http.app import create_app
 from handlers.http.exchange import Exchange
-from handlers.listening import BACKLOG, allow_files, is_loopback, listen
+from handlers.listening import BACKLOG, allow_files, handles, is_loopback, listen
 from handlers.stopping import on_signals
 from handlers.uvicorn_protocol import SPARE_CONNECTIONS, protocol_class
 
@@ -73,10 +73,10 @@ async def serve(settings: Settings, launch: Launch) -> None:
     stop = asyncio.Event()
     with (
         held(database) as claim,
-        contextlib.closing(listen(settings.server.host, settings.server.port)) as bound,
+        handles(listen(settings.server.host, settings.server.port)) as doors,
         on_signals(stop, seconds=settings.server.shutdown_timeout, last_words=child.kill if child else None),
     ):
-        host, port = bound.getsockname()[:2]
+        host, port = doors[0].getsockname()[:2]
         url = url_of(host, port)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         claim.tell(Holder(pid=os.getpid(), host=host, port=port, started_at=started_at))
@@ -85,7 +85,7 @@ async def serve(settings: Settings, launch: Launch) -> None:
             app = create_app(services)
             server = _Server(_uvicorn_config(settings, app, services.metrics))
             _calm_the_collector()
-            async with _running(server, child, bound, settings.server.shutdown_timeout):
+            async with _running(server, child, doors, settings.server.shutdown_timeout):
                 telemetry.info("server_started", url=url, pid=os.getpid(), data=str(database))
                 launch.say(words)
                 await stop.wait()
@@ -103,7 +103,7 @@ def _calm_the_collector() -> None:
 
 @contextlib.asynccontextmanager
 async def _running(
-    server: "_Server", child: Child | None, bound: socket.socket, stop_seconds: float
+    server: "_Server", child: Child | None, doors: list[socket.socket], stop_seconds: float
 ) -> AsyncIterator[None]:
     """Within, requests are answered and the flusher works.
 
@@ -112,7 +112,7 @@ async def _running(
     """
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(sockets=[bound]), name="http")
+        serving = group.create_task(server.serve(sockets=doors), name="http")
         await server.serving.wait()
         if child is not None:
             group.create_task(child.run(), name="flusher-child")

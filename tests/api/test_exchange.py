@@ -227,6 +227,19 @@ async def test_at_level_info_slow_and_failed_requests_are_told(
     ]
 
 
+async def test_requests_that_are_too_many_are_counted_and_not_told(api: Api) -> None:
+    stuck = Stuck()
+    busy = api.with_server(max_concurrent_requests=1).with_doors(ingest=stuck)
+    first = asyncio.create_task(busy.post(URL, {"agent_id": "a", "content": "x"}))
+    await stuck.entered.wait()
+    with capture_logs() as logs:
+        assert (await busy.get(URL)).status == 503
+    assert logs == []
+    assert 'memtrace_refused_total{reason="places"} 1.0' in (await busy.get("/metrics")).content.decode()
+    stuck.released.set()
+    await first
+
+
 async def test_at_level_error_no_request_is_told(api: Api) -> None:
     with capture_logs() as logs:
         await api.with_log("error").get("/ready")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.model.errors import ConfigurationError
-from handlers.listening import FILES_KEPT, MOST_FILES, allow_files, is_loopback, listen
+from handlers.listening import FILES_KEPT, MOST_FILES, allow_files, handles, is_loopback, listen
 
 
 @pytest.fixture
@@ -29,6 +29,16 @@ def test_a_port_just_given_up_can_be_taken_again() -> None:
             accepted.close()
     with listen("127.0.0.1", port) as again:
         assert again.getsockname()[1] == port
+
+
+def test_every_handle_accepts_what_any_of_them_is_asked() -> None:
+    with handles(listen("127.0.0.1", 0)) as doors:
+        for door in doors:
+            with socket.create_connection(doors[0].getsockname()):
+                accepted, _ = _blocking(door).accept()
+                accepted.close()
+    assert len(doors) == 16
+    assert {door.fileno() for door in doors} == {-1}, "all are closed"
 
 
 def _blocking(bound: socket.socket) -> socket.socket:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal
 
 from core import telemetry
-from core.model.errors import DeadlineExceeded, MemtraceError, RateLimited, ShuttingDown
+from core.model.errors import DeadlineExceeded, MemtraceError, Overloaded, RateLimited, ShuttingDown
 from core.ports import Clock
 from core.telemetry import Metrics, Refusal
 from handlers.arrival import ARRIVED, SPARE
@@ -104,6 +104,7 @@ class Exchange:
         await send({"type": "http.response.body", "body": body})
 
     def _refusal(self, error: MemtraceError, visit: Visit) -> Reply:
+        visit.is_overload = isinstance(error, Overloaded)
         if (reason := _REFUSED.get(type(error))) is not None:
             self._metrics.count("memtrace_refused_total", 1, reason)
         if is_for_operators(error):
@@ -134,7 +135,9 @@ class Exchange:
 
 
 def _is_remarkable(visit: Visit, status: int, seconds: float) -> bool:
-    """A probe that says "not ready", time and again, is not."""
+    """A probe that says "not ready", time and again, is not; nor is each of the many that are too many."""
+    if visit.is_overload:
+        return False
     is_probe = visit.endpoint is not None and visit.endpoint.is_probe
     return seconds >= SLOW_SECONDS or (status >= 500 and not is_probe)
 

@@ -21,6 +21,8 @@ class Visit(msgspec.Struct, gc=False):
     principal: Principal = NOBODY
     is_limited: bool = False
     """Whether rates hold for the caller."""
+    is_overload: bool = False
+    """Whether it was refused because there was too much else."""
 
     def about(self) -> dict[str, object]:
         """Fields for a log line: never the path itself, which may name anything."""
