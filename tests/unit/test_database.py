@@ -80,6 +80,30 @@ async def test_a_cancelled_write_that_began_is_finished_before_the_next(tmp_path
     database.close()
 
 
+async def test_a_write_that_is_cancelled_twice_keeps_the_lane_until_it_ended(tmp_path: Path) -> None:
+    database = Database(tmp_path / "m.db")
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        began.set()
+        go_on.wait(10)
+        fill(connection)
+
+    task = asyncio.create_task(database.write(slow))
+    await asyncio.to_thread(began.wait, 10)
+    next_one = asyncio.create_task(database.lane.entered())
+    for _ in range(2):  # a caller's patience ends, then the server's
+        task.cancel()
+        await asyncio.sleep(0.01)
+    assert not next_one.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await next_one
+    assert await database.read(count) == 1
+    database.close()
+
+
 async def test_the_lane_serves_in_order_and_skips_who_gave_up() -> None:
     lane = Lane()
     order: list[str] = []

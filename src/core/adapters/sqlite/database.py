@@ -118,7 +118,10 @@ class Database:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await asyncio.wait([future])
+            # However often: the lane must not be left, and the connection used, before the work has ended.
+            while not future.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
             raise
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
