@@ -85,7 +85,7 @@ async def test_paused_in_a_transaction_it_holds_up_writers_but_no_reader(
         await faulty.struck()
         token = {"idempotency-key": "held up"}
         held_up = await client.post("/memories", json=draft("held up"), headers=token)
-        assert (held_up.status_code, held_up.json()["code"]) == (503, "unavailable")
+        assert (held_up.status_code, held_up.json()["code"]) == (504, "deadline_exceeded")
         assert held_up.headers["retry-after"]
         await witness.compare_rows(client)
         os.kill(owner, signal.SIGCONT)
