@@ -322,6 +322,16 @@ async def test_a_commit_that_fails_is_not_acknowledged(shop: Workshop) -> None:
     assert await shop.contents() == ["lost"]
 
 
+async def test_a_group_that_breaks_is_not_the_fault_of_who_wrote_before(shop: Workshop) -> None:
+    before = asyncio.create_task(shop.database.write(lambda c: c.execute("CREATE TABLE t (n)").rowcount))
+    await asyncio.sleep(0)
+    broken = asyncio.create_task(shop.journal.append(ACME, [draft("\ud800", key="k")], None))
+    await asyncio.wait([before, broken])
+    assert before.exception() is None
+    assert isinstance(broken.exception(), UnicodeEncodeError)
+    assert (await shop.journal.append(ACME, [draft("after")], None))[0].memory
+
+
 async def test_a_caller_that_gives_up_does_not_stop_the_others(shop: Workshop) -> None:
     impatient = asyncio.create_task(shop.journal.append(ACME, [draft("a")], None))
     await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from typing import Final
 
 from core.adapters.sqlite.database import Database, translated
 from core.adapters.sqlite.staging import Append, Staging
-from core.model.errors import ClockStepped, MemtraceError, ShuttingDown
+from core.model.errors import ClockStepped, ShuttingDown
 from core.model.memory import Micros
 from core.ports import Clock, Receipt
 from core.telemetry import Metrics
@@ -116,12 +116,15 @@ class Appender:
                 connection.execute("BEGIN IMMEDIATE")
                 self._staging.stage([append for append, _ in group], now, first)
         except BaseException as e:
-            self._undo()
-            self._database.turns.release()
             # Not at once: a group that fails without a wait would stage the next one from within,
             # and a long enough queue of them would overflow the stack.
             asyncio.get_running_loop().call_soon(self._finish, group, e)
-            if not isinstance(e, MemtraceError):
+            try:
+                self._undo()
+            finally:
+                self._database.turns.release()
+            # It is the group's error, not that of whoever has just left the lane to it.
+            if not isinstance(e, Exception):
                 raise
             return
         started = self._clock.monotonic()
