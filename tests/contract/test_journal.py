@@ -1,6 +1,8 @@
 """The promises of `Journal`: one winner, kept, read back at once, bounded."""
 
 import asyncio
+import errno
+import fcntl
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -293,6 +295,21 @@ async def test_an_append_waits_its_turn_behind_another_process(shop: Workshop) -
     other.release()
     assert (await append)[0].memory
     other.close()
+
+
+async def test_a_lock_that_the_kernel_refuses_stops_one_append_and_no_more(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        with pytest.raises(DatabaseError):
+            await asyncio.wait_for(shop.journal.append(ACME, [draft("refused")], None), 5)
+        patch.undo()
+        await asyncio.wait_for(shop.journal.append(ACME, [draft("kept")], None), 5)
+    assert await shop.contents() == ["kept"]
 
 
 async def test_a_disk_that_is_full_refuses_and_loses_nothing(shop: Workshop) -> None:

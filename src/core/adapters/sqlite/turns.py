@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.model.errors import DatabaseError
+
 
 class Turns:
     """`flock` on two files beside the database; the kernel frees them when a process dies."""
@@ -21,26 +23,38 @@ class Turns:
         self._turn = os.open(path, flags, 0o600)
 
     def try_take(self) -> bool:
-        """Takes the turn when nobody has it and nobody waits for it. Never blocks."""
+        """Takes the turn when nobody has it and nobody waits for it. Never blocks.
+
+        False as well where the kernel refuses: `take` says why.
+        """
         try:
             fcntl.flock(self._gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
         finally:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
         return True
 
     def take(self) -> None:
-        """Waits for the turn, behind those who waited before. Blocks: not for an event loop."""
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        """Waits for the turn, behind those who waited before. Blocks: not for an event loop.
+
+        Raises DatabaseError where the kernel gives no lock.
+        """
         try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-        finally:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            fcntl.flock(self._gate, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._turn, fcntl.LOCK_EX)
+            finally:
+                fcntl.flock(self._gate, fcntl.LOCK_UN)
+        except OSError as e:
+            raise DatabaseError(
+                f"the database cannot be locked for writing: {e.strerror}",
+                hint="check that its file system has locks (`flock`), and has any left",
+            ) from e
 
     def release(self) -> None:
         fcntl.flock(self._turn, fcntl.LOCK_UN)
