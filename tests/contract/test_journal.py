@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.turns import Turns
 from core.model.errors import (
@@ -20,6 +21,8 @@ from core.model.errors import (
     Unauthenticated,
 )
 from core.model.memory import MemoryFilter, OrgId, Span, parse_id
+from core.model.tenant import Org
+from core.model.timewindow import moment_of
 from tests.clock import ManualClock
 from tests.contract.journals import (
     ACME,
@@ -211,12 +214,19 @@ async def test_an_org_that_is_unknown_or_was_deleted_meanwhile_is_refused(shop: 
     with pytest.raises(Unauthenticated):
         await shop.journal.append(OrgId("org_nobody"), [draft()], None)
     await shop.journal.append(OTHER, [draft()], None)
-    with sqlite3.connect(shop.database.path) as connection:
-        connection.execute("DELETE FROM ledger WHERE org_id = ?", (OTHER,))
-    connection.close()
+    await SqliteOrgs(shop.database).delete_org(OTHER)
     with pytest.raises(Unauthenticated):
         await shop.journal.append(OTHER, [draft("2")], None)
     assert (await shop.journal.append(ACME, [draft()], None))[0].memory
+
+
+async def test_an_org_that_was_deleted_and_made_again_is_served(shop: Workshop) -> None:
+    await shop.journal.append(OTHER, [draft("gone")], None)
+    orgs = SqliteOrgs(shop.database)
+    await orgs.delete_org(OTHER)
+    await orgs.create_org(Org(OTHER, "other", moment_of(shop.clock.micros())))
+    assert (await shop.journal.append(OTHER, [draft("new")], None))[0].memory
+    assert await shop.contents(OTHER) == ["new"]
 
 
 async def test_before_the_first_write_everything_is_the_stores_to_answer(shop: Workshop) -> None:

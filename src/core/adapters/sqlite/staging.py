@@ -112,7 +112,7 @@ class Staging:
 
         Each append gets its receipts, or its own error and then no rows.
         """
-        fills: dict[int, _Fill] = {ALL_ORGS: self._filled(ALL_ORGS)}
+        fills = self._fills()
         taken: list[Append] = []
         for append in group:
             try:
@@ -144,9 +144,7 @@ class Staging:
                 )
 
     def _admit(self, append: Append, fills: dict[int, _Fill], now: Micros, time: Micros) -> None:
-        org_no = append.org_no = self._org_number(append.org_id, time)
-        if org_no not in fills:
-            fills[org_no] = self._filled(org_no)
+        org_no = append.org_no = self._find_org(append.org_id, fills, time)
         if fills[org_no].stamped_through >= time:  # it would be covered by what was deleted before
             raise ClockStepped()
         self._refuse_when_full(len(append.drafts), fills[org_no], fills[ALL_ORGS])
@@ -155,12 +153,26 @@ class Staging:
         fills[org_no].admitted += len(append.drafts)
         fills[ALL_ORGS].admitted += len(append.drafts)
 
-    def _filled(self, org_no: int) -> _Fill:
-        row = self.connection.execute(_NUMBERS, (org_no,)).fetchone()
-        if row is None:  # another process deleted the org since we learned its number
+    def _find_org(self, org_id: OrgId, fills: dict[int, _Fill], time: Micros) -> int:
+        """The org's number, its fill among the `fills`. Raises Unauthenticated when the org is gone."""
+        org_no = self._org_number(org_id, time)
+        if org_no not in fills and not self._fill(org_no, fills):
+            # Another process deleted the org since we learned its number, and may have made it again.
             self.org_numbers.clear()
-            raise Unauthenticated("invalid API key")
-        return _Fill(*row)
+            org_no = self._org_number(org_id, time)
+            self._fill(org_no, fills)
+        return org_no
+
+    def _fills(self) -> dict[int, _Fill]:
+        fills: dict[int, _Fill] = {}
+        self._fill(ALL_ORGS, fills)
+        return fills
+
+    def _fill(self, org_no: int, fills: dict[int, _Fill]) -> bool:
+        row = self.connection.execute(_NUMBERS, (org_no,)).fetchone()
+        if row is not None:
+            fills[org_no] = _Fill(*row)
+        return row is not None
 
     def _org_number(self, org_id: OrgId, time: Micros) -> int:
         """A new org's row starts just before its first memory: what is older lies in its store."""
