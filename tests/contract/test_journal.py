@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import fcntl
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
