@@ -29,6 +29,9 @@ EventName = Literal[
     "circuit_closed",
     "claims_expired",
     "files_merged",
+    "memories_removed",  # deleted memories left their store
+    "retention_moved",  # memories older than an org's retention were deleted
+    "removal_postponed",  # the store cannot remove them now; they stay hidden
     "checkpoint_failed",
     "step_failed",  # a background step met an error; it is tried again
     "org_bootstrapped",
@@ -57,6 +60,7 @@ MetricName = Literal[
     "memtrace_redelivered_total",  # counter: memories delivered again (flusher)
     "memtrace_open_circuits",  # gauge (flusher)
     "memtrace_merged_files_total",  # counter: small files merged away (flusher)
+    "memtrace_removed_memories_total",  # counter: deleted memories removed from stores (flusher)
 ]
 
 Refusal = Literal[

@@ -35,6 +35,11 @@ def ports_of(services: FlusherServices) -> FlusherPorts:
         random=random.random,
         pause=asyncio.sleep,
         open_merger=services.open_merger,
+        open_remover=services.open_remover,
+        admin_key=services.vault.admin_key,
+        undertaker=services.undertaker,
+        erase=services.deletions.erase,
+        orgs=services.orgs,
     )
 
 

@@ -100,6 +100,11 @@ class Batcher:
         waiting = self._waiting.get(org_id)
         return max(p.times[-1] for p in waiting.parcels) if waiting else 0
 
+    def oldest(self, org_id: OrgId) -> Micros | None:
+        """The oldest time held of this org; None when nothing is."""
+        waiting = self._waiting.get(org_id)
+        return min(p.times[0] for p in waiting.parcels) if waiting else None
+
     def orgs(self) -> list[OrgId]:
         return list(self._waiting)
 

@@ -61,5 +61,12 @@ class Bindings:
             raise opened
         return Place(opened, self._ports.store_for(opened))
 
+    def admin_key(self, org_id: OrgId) -> str:
+        """The opened admin key, empty where there is none. Raises NoArcInstance or MasterKeyError."""
+        sealed = self._sealed.get(org_id)
+        if sealed is None:
+            raise NoArcInstance()
+        return self._ports.admin_key(sealed)
+
     def orgs(self) -> Iterable[OrgId]:
         return list(self._opened)

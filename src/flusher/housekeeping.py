@@ -57,8 +57,8 @@ class Housekeeping:
         telemetry.debug("claims_expired", turns=turns)
 
     def _start_merge(self) -> None:
-        """One org at a time, the one whose turn is longest ago first."""
-        if self._crew.running("merge"):
+        """One org at a time, the one whose turn is longest ago first; no file is removed meanwhile."""
+        if self._crew.running("merge") or self._crew.running("remove"):
             return
         now = self._ports.clock.monotonic()
         self._merge_at = {o: self._merge_at.get(o, now) for o in self._bindings.orgs()}

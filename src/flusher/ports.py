@@ -4,19 +4,23 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from core.model.deletion import Deletion
 from core.model.memory import Micros
 from core.model.tenant import Binding, SealedBinding
 from core.ports import (
     AgentStore,
     BindingStore,
     Clock,
+    EventRemover,
     EventStore,
     Expiry,
     HealthBoard,
     Leases,
     Ledger,
+    OrgStore,
     Outbox,
     Queue,
+    Undertaker,
 )
 from core.telemetry import Metrics
 from flusher.batcher import BatchLimits
@@ -75,6 +79,14 @@ class FlusherPorts:
     """Sleeps: `asyncio.sleep` outside tests."""
     open_merger: Callable[[Callable[[], Awaitable[object]]], Merger]
     """Given what raises LeaseLost when another owner took over, and is asked before a file goes."""
+    open_remover: Callable[[Callable[[], Awaitable[object]]], EventRemover]
+    """Likewise."""
+    admin_key: Callable[[SealedBinding], str]
+    """Opens a binding's admin key; empty where it has none. Raises MasterKeyError."""
+    undertaker: Undertaker
+    orgs: OrgStore
+    erase: Callable[[Deletion], Awaitable[object]]
+    """Takes what a deletion covers out of the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,3 +136,9 @@ class FlusherLimits:
     merge_on: float = 1.0
     """And where there was."""
     report_every: float = 5.0
+    remove_every: float = 1.0
+    """How soon deletions are looked for again."""
+    removals: int = 2_000
+    """Deletions taken up in one turn."""
+    removal_timeout: float = 1_800.0
+    retain_every: float = 300.0

@@ -16,6 +16,8 @@ from flusher.health import HealthChecks
 from flusher.housekeeping import Housekeeping
 from flusher.lease import LeaseKeeper
 from flusher.ports import FlusherLimits, FlusherPorts
+from flusher.removal import Removals
+from flusher.retention import Retention
 from flusher.settle import Settler
 from flusher.sweep import Sweep
 
@@ -54,6 +56,16 @@ class Tenure:
         self.housekeeping = Housekeeping(
             ports=ports, limits=limits, crew=crew, bindings=bindings, lease=lease
         )
+        self.removals = Removals(
+            ports=ports,
+            limits=limits,
+            crew=crew,
+            bindings=bindings,
+            batcher=batcher,
+            dispatch=dispatch,
+            lease=lease,
+        )
+        self.retention = Retention(ports=ports, limits=limits, lease=lease)
         self._sweep_at = self._settle_at = ports.clock.monotonic()
 
     async def step(self) -> bool:
@@ -75,6 +87,8 @@ class Tenure:
         if now >= self._settle_at:
             more = bool(await self._try("settle", self.settler.step())) or more
             self._settle_at = now + self._limits.settle_every
+        await self._try("retain", self.retention.step())
+        await self._try("remove", self.removals.step())
         await self._try("housekeeping", self.housekeeping.step(is_quiet=not more))
         return more
 

@@ -34,6 +34,7 @@ EXPECTED = {
     "store_unreachable": 502,
     "store_timeout": 504,
     "store_refused": 502,
+    "store_denied": 502,
     "store_ambiguous": 502,
     "lease_lost": 500,
     "held_by_other": 500,

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from core.model.deletion import Deletion, DeletionState, Grave
 from core.model.errors import StoreAmbiguous, StoreError, StoreRefused, StoreUnreachable
 from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, Tally, decode
 from core.model.tenant import Binding
-from core.ports import Parcel
+from core.ports import Lease, Parcel, Removal, Removed
 from core.telemetry import MetricName
 
 
@@ -144,3 +145,73 @@ class ListMerger:
 
 def contents(parcels: Sequence[Parcel]) -> list[str]:
     return [decode(line).content for p in parcels for line in p.lines.split(b"\n")]
+
+
+class ListRemover:
+    """An `EventRemover` that answers what it was told to; the last answer goes on."""
+
+    def __init__(self) -> None:
+        self.answers: list[Removed | StoreError] = [Removed(0, True)]
+        self.asked: list[tuple[Binding, Removal]] = []
+        self.hangs: asyncio.Event | None = None
+
+    async def remove(self, binding: Binding, removal: Removal) -> Removed:
+        self.asked.append((binding, removal))
+        if self.hangs is not None:
+            await self.hangs.wait()
+        answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+
+class ListUndertaker:
+    """Deletions in a dict; implements `Undertaker` and what erases."""
+
+    def __init__(self) -> None:
+        self.deletions: dict[str, Deletion] = {}
+        self.erased: list[str] = []
+        self.freed: list[Grave] = []
+        self.retained: dict[OrgId, Micros] = {}
+        self.now: Callable[[], Micros] = lambda: 0
+
+    def add(self, deletion: Deletion) -> None:
+        self.deletions[deletion.id] = deletion
+
+    async def due_deletions(self, now: Micros, limit: int) -> list[Deletion]:
+        self.now = lambda: now
+        due = [d for d in self.deletions.values() if d.due_at is not None and d.due_at <= now]
+        return due[:limit]
+
+    async def free_claims(self, org_id: OrgId, graves: Sequence[Grave], lease: Lease) -> int:
+        self.freed += graves
+        return len(graves)
+
+    async def progress(
+        self,
+        deletion: Deletion,
+        lease: Lease,
+        *,
+        state: DeletionState,
+        from_store: int,
+        due_at: Micros | None,
+        reason: str,
+    ) -> bool:
+        old = self.deletions[deletion.id]
+        self.deletions[deletion.id] = replace(
+            old,
+            state=state,
+            from_store=old.from_store + from_store,
+            due_at=due_at,
+            reason=reason,
+            checked_at=self.now(),
+        )
+        return True
+
+    async def retain(self, org_id: OrgId, until: Micros, lease: Lease) -> Deletion | None:
+        self.retained[org_id] = until
+        return None
+
+    async def erase(self, deletion: Deletion) -> Deletion:
+        self.erased.append(deletion.id)
+        return deletion

@@ -9,7 +9,9 @@ from pathlib import Path
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.prompt_road import JournalQueue
+from core.model.errors import MasterKeyError
 from core.model.memory import OrgId
 from core.model.tenant import Binding, SealedBinding
 from core.ports import Backlog, Receipt
@@ -19,7 +21,7 @@ from flusher.service import Flusher
 from flusher.tenure import Tenure
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER, Workshop, draft, workshop
-from tests.flushing.fakes import CountingMetrics, ListMerger, ShelfStore
+from tests.flushing.fakes import CountingMetrics, ListMerger, ListRemover, ListUndertaker, ShelfStore
 
 SMALL = FlusherLimits(batch=BatchLimits(count=5, age=10.0), settle_rows=1_000)
 """Batches of five, so that a test need not write thousands."""
@@ -52,6 +54,8 @@ class Rig:
     board: SqliteHealthBoard
     bindings: SqliteBindings
     agents: SqliteAgents
+    remover: ListRemover
+    undertaker: ListUndertaker
     others: list[Flusher] = field(default_factory=list)
     """Closed with the rig."""
 
@@ -106,11 +110,18 @@ def opened(sealed: SealedBinding) -> Binding:
     )
 
 
+def admin_key_of(sealed: SealedBinding) -> str:
+    if sealed.admin_cipher == b"broken":
+        raise MasterKeyError("the stored admin key does not open")
+    return sealed.admin_cipher.decode()
+
+
 @contextlib.asynccontextmanager
 async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> AsyncIterator[Rig]:
     """Two bound orgs, a flusher that holds the lease."""
     with workshop(path / "m.db", clock) as shop:
         store, metrics, merger = ShelfStore(), CountingMetrics(), ListMerger()
+        remover, undertaker = ListRemover(), ListUndertaker()
         board, bindings = SqliteHealthBoard(shop.database), SqliteBindings(shop.database)
         agents = SqliteAgents(shop.database)
         ports = FlusherPorts(
@@ -131,6 +142,11 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             random=lambda: 0.5,
             pause=at_once,
             open_merger=lambda _: merger,
+            open_remover=lambda _: remover,
+            admin_key=admin_key_of,
+            undertaker=undertaker,
+            orgs=SqliteOrgs(shop.database),
+            erase=undertaker.erase,
         )
         made = Rig(
             shop,
@@ -144,6 +160,8 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             board,
             bindings,
             agents,
+            remover,
+            undertaker,
         )
         for number, org in enumerate((ACME, OTHER)):
             await made.bind(org, id=f"arc_{number}")

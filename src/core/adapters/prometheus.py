@@ -93,6 +93,9 @@ FAMILIES: Final[dict[MetricName, Family]] = {
     "memtrace_redelivered_total": Family(Counter, "Memories delivered again.", _FLUSHER),
     "memtrace_open_circuits": Family(Gauge, "Orgs whose store is not being sent anything.", _FLUSHER),
     "memtrace_merged_files_total": Family(Counter, "Small files merged away.", _FLUSHER),
+    "memtrace_removed_memories_total": Family(
+        Counter, "Deleted memories removed from their stores.", _FLUSHER
+    ),
 }
 
 

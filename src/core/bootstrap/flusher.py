@@ -8,18 +8,36 @@ from typing import Final
 
 from core.adapters.clock import SystemClock
 from core.adapters.events.merge import Merger
+from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
+from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.expiry import SqliteExpiry
 from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.leases import SqliteLeases, owner_name
 from core.adapters.sqlite.ledger import SqliteLedger
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
+from core.adapters.sqlite.undertaker import SqliteUndertaker
 from core.bootstrap.parts import embedded_store, open_database
-from core.ports import AgentStore, BindingStore, Clock, Expiry, HealthBoard, Leases, Ledger, Outbox, Queue
+from core.ports import (
+    AgentStore,
+    BindingStore,
+    Clock,
+    Deletions,
+    EventRemover,
+    Expiry,
+    HealthBoard,
+    Leases,
+    Ledger,
+    OrgStore,
+    Outbox,
+    Queue,
+    Undertaker,
+)
 from core.settings import Settings
 from core.vault import Vault, parse_master_key
 
@@ -44,6 +62,10 @@ class FlusherServices:
     vault: Vault
     store: StoreRouter
     open_merger: Callable[[Callable[[], Awaitable[object]]], Merger]
+    open_remover: Callable[[Callable[[], Awaitable[object]]], EventRemover]
+    undertaker: Undertaker
+    deletions: Deletions
+    orgs: OrgStore
     agents: AgentStore
     board: HealthBoard
 
@@ -71,6 +93,10 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
             vault=Vault(parse_master_key(settings.master_key)),
             store=StoreRouter(embedded),
             open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),
+            open_remover=lambda still_mine: ParquetRemover(store=embedded, still_mine=still_mine),
+            undertaker=SqliteUndertaker(database, clock=clock),
+            deletions=SqliteDeletions(database, clock=clock),
+            orgs=SqliteOrgs(database),
             agents=SqliteAgents(database),
             board=SqliteHealthBoard(database),
         )

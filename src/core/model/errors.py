@@ -25,6 +25,7 @@
     │   ├── StoreUnreachable      it cannot be reached, or broke off: repeat later
     │   ├── StoreTimeout          it did not answer in time: repeat later
     │   ├── StoreRefused          it refuses this for good: repeating is useless
+    │   ├── StoreDenied           it refuses our key, or the key lacks a right
     │   └── StoreAmbiguous        it answered, but the answer says nothing: ask again
     ├── LeaseLost                 somebody else does this work now
     ├── HeldByOther               another process holds this installation
@@ -224,6 +225,13 @@ class StoreRefused(StoreError):
     """The event store refuses this request."""
 
     code = "store_refused"
+
+
+class StoreDenied(StoreError):
+    """The event store refuses our key, or the key lacks a right."""
+
+    code = "store_denied"
+    retry_after = 5
 
 
 class StoreAmbiguous(StoreError):

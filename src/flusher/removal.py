@@ -1,0 +1,206 @@
+"""Carries deletions out: takes what was deleted from the stores, looks again later, and closes.
+
+Readers have not seen it since the deletion was acknowledged; this makes it go. A store may bring
+rows back (a batch that was under way, a log that is replayed), so it is looked at again, in pauses
+that grow, until one long pause brought nothing back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from core import telemetry
+from core.model.deletion import Deletion, DeletionState, Grave
+from core.model.errors import ConfigurationError, NoArcInstance, StoreError
+from core.model.memory import MemoryFilter, Micros, OrgId, Span, claim_key
+from core.model.tenant import Binding
+from core.model.windows import HOUR, pieces
+from core.ports import Removal, Removed
+from flusher.batcher import Batcher
+from flusher.bindings import Bindings, Place
+from flusher.crew import Crew
+from flusher.dispatch import Dispatch
+from flusher.lease import LeaseKeeper
+from flusher.ports import MICROS, FlusherLimits, FlusherPorts
+
+_GRAVES: Final = 500
+"""Single memories removed in one go."""
+_AT_ONCE: Final = 4
+"""Orgs whose removals are under way."""
+_UNDERWAY: Final = 3.0
+"""Seconds after which nothing that was read from the journal before a deletion turns up any more."""
+_SOON: Final = 15.0
+_LONGEST_PAUSE: Final = 3_600.0
+"""Between two tries of a store that cannot do it."""
+_GROWTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """When a removal is looked at again: after `first` seconds, then in growing pauses; a pause of
+    `last` that brought nothing back ends it."""
+
+    first: float
+    last: float
+
+
+EMBEDDED: Final = Looks(1_800.0, 1_800.0)
+"""Longer than a batch may be under way or a crashed writer's leftovers may lie about."""
+ARC: Final = Looks(300.0, 86_400.0)
+"""An Arc that is started again may replay the log of its last hour or more."""
+
+
+class Removals:
+    def __init__(
+        self,
+        *,
+        ports: FlusherPorts,
+        limits: FlusherLimits,
+        crew: Crew,
+        bindings: Bindings,
+        batcher: Batcher,
+        dispatch: Dispatch,
+        lease: LeaseKeeper,
+    ) -> None:
+        self._ports = ports
+        self._limits = limits
+        self._crew = crew
+        self._bindings = bindings
+        self._batcher = batcher
+        self._dispatch = dispatch
+        self._lease = lease
+        self._remover = ports.open_remover(lease.confirm)
+        self._at = ports.clock.monotonic()
+
+    async def step(self) -> None:
+        """Starts the work of every org with a deletion that is due, where nothing is in its way."""
+        now = self._ports.clock.monotonic()
+        if now < self._at:
+            return
+        self._at = now + self._limits.remove_every
+        due = await self._ports.undertaker.due_deletions(self._ports.clock.micros(), self._limits.removals)
+        due.sort(key=lambda d: d.org_id)
+        for org_id, deletions in groupby(due, key=lambda d: d.org_id):
+            some = [d for d in deletions if self._is_at_rest(d)]
+            if some and self._may_start(org_id):
+                self._crew.start(("remove", org_id), self._carry_out(org_id, some))
+
+    def _is_at_rest(self, deletion: Deletion) -> bool:
+        """Whether nothing that it may cover is on its way to the store."""
+        if self._ports.clock.micros() - deletion.requested_at < _UNDERWAY * MICROS:
+            return False
+        sent = self._dispatch.on_its_way(deletion.org_id)
+        times = [t for t in (self._batcher.oldest(deletion.org_id), sent[0] if sent else None) if t]
+        return not times or min(times) > deletion.requested_at
+
+    def _may_start(self, org_id: OrgId) -> bool:
+        # Files are merged by nobody while they are rewritten, and the other way round.
+        return (
+            not self._crew.busy(("remove", org_id))
+            and not self._crew.running("merge")
+            and self._crew.running("remove") < _AT_ONCE
+        )
+
+    async def _carry_out(self, org_id: OrgId, deletions: Sequence[Deletion]) -> None:
+        for deletion in deletions:
+            if deletion.state == "pending" and deletion.exclusion is not None:
+                await self._ports.erase(deletion)
+        try:
+            place = self._bindings.place(org_id)
+            binding = replace(place.binding, admin_key=self._bindings.admin_key(org_id))
+        except (NoArcInstance, ConfigurationError, StoreError) as error:
+            await self._postpone(deletions, f"{error.code}: {error.message}")
+            return
+        single = [d for d in deletions if d.grave is not None]
+        for start in range(0, len(single), _GRAVES):
+            await self._attempt(place, binding, single[start : start + _GRAVES])
+        for deletion in deletions:
+            if deletion.exclusion is not None:
+                await self._attempt(place, binding, [deletion])
+
+    async def _attempt(self, place: Place, binding: Binding, deletions: Sequence[Deletion]) -> None:
+        """One removal for all of these: single memories together, or one exclusion."""
+        try:
+            async with asyncio.timeout(self._limits.removal_timeout):
+                await self._free_claims(place, deletions)
+                removed = await self._remover.remove(binding, _removal(deletions))
+        except StoreError as error:
+            await self._postpone(deletions, f"{error.code}: {error.message}")
+            return
+        except TimeoutError:
+            await self._postpone(deletions, "store_timeout: the removal took too long")
+            return
+        looks = EMBEDDED if binding.is_embedded else ARC
+        for deletion in deletions:
+            await self._note(deletion, removed, looks)
+        if removed.memories:
+            self._ports.metrics.count("memtrace_removed_memories_total", removed.memories)
+            telemetry.info("memories_removed", org_id=binding.org_id, memories=removed.memories)
+
+    async def _free_claims(self, place: Place, deletions: Sequence[Deletion]) -> None:
+        """What an exclusion takes may be written again; a single memory's claim went with its burial."""
+        (first, *_) = deletions
+        if first.exclusion is None or first.state != "pending":
+            return
+        rule, now = first.exclusion, self._ports.clock.micros()
+        wanted = MemoryFilter(session_id=rule.session_id, agent_ids=rule.agent_ids)
+        window = Span(now - round(self._limits.window * MICROS), rule.until)
+        for span in pieces(window, HOUR):
+            rows = await place.store.identities(place.binding, wanted, span)
+            if graves := [(time, claim_key(key)) for time, key, _, _ in rows]:
+                await self._ports.undertaker.free_claims(first.org_id, graves, self._lease.current)
+
+    async def _note(self, deletion: Deletion, removed: Removed, looks: Looks) -> None:
+        """What one look means for a deletion: not gone yet, gone, still gone, or gone for good."""
+        count = _share(deletion, removed)
+        if not removed.is_gone:
+            await self._progress(deletion, deletion.state, count, _SOON)
+        elif deletion.state == "pending" or removed.memories:
+            await self._progress(deletion, "removed", count, looks.first)
+        elif (pause := self._since_last_look(deletion)) >= looks.last:
+            await self._progress(deletion, "closed", 0, None)
+        else:
+            await self._progress(deletion, "removed", 0, min(_GROWTH * pause, looks.last))
+
+    def _since_last_look(self, deletion: Deletion) -> float:
+        return (self._ports.clock.micros() - (deletion.checked_at or deletion.requested_at)) / MICROS
+
+    async def _postpone(self, deletions: Sequence[Deletion], reason: str) -> None:
+        for deletion in deletions:
+            pause = min(max(2 * self._since_last_look(deletion), _SOON), _LONGEST_PAUSE)
+            await self._progress(deletion, deletion.state, 0, pause, reason)
+        telemetry.warning(
+            "removal_postponed", org_id=deletions[0].org_id, deletions=len(deletions), reason=reason
+        )
+
+    async def _progress(
+        self, deletion: Deletion, state: DeletionState, count: int, wait: float | None, reason: str = ""
+    ) -> None:
+        due_at = None if wait is None else self._ports.clock.micros() + round(wait * MICROS)
+        await self._ports.undertaker.progress(
+            deletion, self._lease.current, state=state, from_store=count, due_at=due_at, reason=reason
+        )
+
+
+def _removal(deletions: Sequence[Deletion]) -> Removal:
+    exclusions = tuple(d.exclusion for d in deletions if d.exclusion is not None)
+    graves: tuple[Grave, ...] = tuple(d.grave for d in deletions if d.grave is not None)
+    return Removal(_span(deletions), exclusions, graves)
+
+
+def _span(deletions: Sequence[Deletion]) -> Span:
+    since: Micros = 0
+    times = [d.grave[0] for d in deletions if d.grave is not None]
+    untils = [d.exclusion.until for d in deletions if d.exclusion is not None]
+    if times and not untils:
+        since = min(times)
+    return Span(since, max([*(t + 1 for t in times), *untils]))
+
+
+def _share(deletion: Deletion, removed: Removed) -> int:
+    """How much of what was removed is this deletion's."""
+    if deletion.grave is None:
+        return removed.memories
+    return int(deletion.grave in removed.found)

@@ -1,0 +1,240 @@
+"""Carrying deletions out: what the store is asked, when it is asked again, and when it is done."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+
+from core.model.deletion import Deletion
+from core.model.errors import StoreDenied, StoreUnreachable
+from core.model.memory import Exclusion, Memory, OrgId, claim_key
+from core.ports import Removed
+from tests.contract.event_stores import memory
+from tests.contract.journals import ACME, OTHER, draft
+from tests.flushing.rig import Rig, eventually
+
+MINUTE = 60.0
+
+
+def excluding(mill: Rig, id: str = "del_1", org: OrgId = ACME, session: str = "s") -> Deletion:
+    now = mill.clock.micros()
+    rule = Exclusion(until=now, session_id=session)
+    return Deletion(id, org, now, "pending", exclusion=rule, due_at=now)
+
+
+def burying(mill: Rig, id: str, time: int) -> Deletion:
+    now = mill.clock.micros()
+    return Deletion(id, ACME, now, "pending", grave=(time, claim_key(id)), due_at=now)
+
+
+def state(mill: Rig, id: str = "del_1") -> str:
+    return mill.undertaker.deletions[id].state
+
+
+def kept(mill: Rig, id: str = "del_1") -> Deletion:
+    return mill.undertaker.deletions[id]
+
+
+async def test_a_deletion_is_carried_out_in_the_journal_and_in_the_store(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.remover.answers = [Removed(3, False), Removed(0, True)]
+    await mill.turn(4)
+    assert mill.undertaker.erased == ["del_1"]
+    assert (state(mill), kept(mill).from_store) == ("pending", 3)
+    await mill.turn(16)
+    assert state(mill) == "removed"
+    (_, removal), _ = mill.remover.asked
+    assert removal.exclusions == (kept(mill).exclusion,)
+    assert mill.metrics.counts["memtrace_removed_memories_total", ""] == 3
+
+
+async def test_nothing_is_asked_while_what_was_read_before_may_still_turn_up(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(2)
+    assert mill.remover.asked == []
+
+
+async def test_a_batch_that_waits_with_older_memories_goes_first(mill: Rig) -> None:
+    await mill.write("held")
+    await mill.turn(1)
+    mill.undertaker.add(excluding(mill))
+    await mill.turns(8)
+    assert mill.remover.asked == []
+    await mill.turns(3)
+    assert state(mill) == "removed"
+
+
+async def test_a_batch_under_way_with_older_memories_goes_first(mill: Rig) -> None:
+    mill.store.hangs[ACME] = asyncio.Event()
+    await mill.write("a", "b", "c", "d", "e")
+    await mill.turn(1)
+    mill.undertaker.add(excluding(mill))
+    await mill.turns(5)
+    assert mill.remover.asked == []
+    mill.store.hangs.pop(ACME).set()
+    await mill.turns(2)
+    assert state(mill) == "removed"
+
+
+async def test_newer_memories_on_their_way_hold_up_nothing(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.clock.advance(5)
+    await mill.shop.journal.append(ACME, [draft("newer")], None)
+    await mill.turn(1)
+    assert state(mill) == "removed"
+
+
+async def test_the_other_orgs_deletions_go_on_while_one_store_hangs(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.remover.hangs = asyncio.Event()
+    mill.clock.advance(4)
+    await mill.flusher.step()
+    await eventually(lambda: len(mill.remover.asked) == 1)
+    blocked, mill.remover.hangs = mill.remover.hangs, None
+    mill.undertaker.add(excluding(mill, "del_2", OTHER))
+    mill.clock.advance(4)
+    await mill.flusher.step()
+    await eventually(lambda: state(mill, "del_2") == "removed")
+    assert state(mill) == "pending"
+    blocked.set()
+    await mill.turn(1)
+    assert state(mill) == "removed"
+
+
+async def test_no_file_is_merged_while_something_is_removed(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.remover.hangs = asyncio.Event()
+    await mill.turn(2)
+    before = len(mill.merger.turns)
+    mill.clock.advance(40)
+    await mill.flusher.step()
+    await eventually(lambda: len(mill.remover.asked) == 1)
+    mill.clock.advance(40)
+    await mill.flusher.step()
+    assert len(mill.merger.turns) == before
+    mill.remover.hangs.set()
+
+
+async def test_single_memories_go_together_and_each_knows_whether_it_was_there(mill: Rig) -> None:
+    for n in range(3):
+        mill.undertaker.add(burying(mill, f"del_{n}", 100 + n))
+    found = kept(mill, "del_1").grave
+    assert found is not None
+    mill.remover.answers = [Removed(2, True, (found,))]
+    await mill.turn(4)
+    ((_, removal),) = mill.remover.asked
+    assert len(removal.graves) == 3
+    assert (removal.span.since, removal.span.until) == (100, 103)
+    assert [kept(mill, f"del_{n}").from_store for n in range(3)] == [0, 1, 0]
+
+
+async def test_an_embedded_store_is_looked_at_once_more_and_then_it_is_done(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    await mill.turn(29 * MINUTE)
+    assert len(mill.remover.asked) == 1
+    await mill.turn(2 * MINUTE)
+    assert (state(mill), kept(mill).due_at) == ("closed", None)
+
+
+async def test_what_comes_back_is_removed_again_and_watched_anew(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.remover.answers = [Removed(0, True), Removed(2, True), Removed(0, True)]
+    await mill.turn(4)
+    await mill.turn(31 * MINUTE)
+    assert (state(mill), kept(mill).from_store) == ("removed", 2)
+    await mill.turn(31 * MINUTE)
+    assert state(mill) == "closed"
+
+
+async def test_an_arc_is_looked_at_for_days_in_growing_pauses(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill))
+    looks = []
+    for _ in range(1_500):
+        if state(mill) == "closed":
+            break
+        before = len(mill.remover.asked)
+        await mill.turn(5 * MINUTE)
+        if len(mill.remover.asked) > before:
+            looks.append(mill.clock.monotonic())
+    assert state(mill) == "closed"
+    assert looks[-1] - looks[0] >= 24 * 3600
+    assert len(looks) <= 8
+
+
+async def test_a_store_that_cannot_do_it_says_why_and_is_asked_ever_more_rarely(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    mill.remover.answers = [StoreDenied("the binding carries no admin key")]
+    await mill.turn(4)
+    assert kept(mill).reason == "store_denied: the binding carries no admin key"
+    for _ in range(100):
+        await mill.turn(10 * MINUTE)
+    assert 16 <= len(mill.remover.asked) <= 30
+    assert state(mill) == "pending"
+    mill.remover.answers = [Removed(1, True)]
+    await mill.turn(61 * MINUTE)
+    assert (state(mill), kept(mill).reason) == ("removed", "")
+
+
+async def test_an_org_without_a_usable_store_keeps_its_deletions_open(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill, org=OrgId("org_unbound")))
+    await mill.turn(4)
+    assert kept(mill).reason.startswith("no_arc_instance")
+    assert mill.remover.asked == []
+
+
+async def test_the_admin_key_is_opened_for_the_removal_alone(mill: Rig) -> None:
+    sealed = await mill.bindings.find_binding(ACME)
+    assert sealed is not None
+    await mill.bindings.put_binding(replace(sealed, admin_cipher=b"may delete", admin_nonce=b"n"))
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    ((binding, _),) = mill.remover.asked
+    assert binding.admin_key == "may delete"
+    assert "may delete" not in repr(binding)
+
+
+async def test_an_admin_key_that_does_not_open_postpones(mill: Rig) -> None:
+    sealed = await mill.bindings.find_binding(ACME)
+    assert sealed is not None
+    await mill.bindings.put_binding(replace(sealed, admin_cipher=b"broken", admin_nonce=b"n"))
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    assert kept(mill).reason.startswith("master_key_error")
+
+
+def stored(mill: Rig, seconds_ago: float, **values: object) -> Memory:
+    now = mill.clock.micros()
+    found = memory(0, **values)  # type: ignore[arg-type]
+    found = msgspec.structs.replace(found, time=now - round(seconds_ago * 1_000_000), org_id=ACME)
+    mill.store.rows.setdefault(ACME, []).append(found)
+    return found
+
+
+async def test_the_claims_of_what_an_exclusion_takes_are_freed(mill: Rig) -> None:
+    mine = stored(mill, 3600, session_id="s")
+    stored(mill, 3600, session_id="another", key="k2")
+    stored(mill, 48 * 3600, session_id="s", key="k3")
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    assert mill.undertaker.freed == [(mine.time, claim_key(mine.dedup_key))]
+
+
+async def test_a_store_that_does_not_say_what_it_holds_is_asked_later(mill: Rig) -> None:
+    mill.store.read_error = StoreUnreachable("connection refused")
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    assert mill.remover.asked == []
+    assert kept(mill).reason == "store_unreachable: connection refused"
+
+
+async def test_a_removal_that_takes_too_long_is_given_up_for_now(mill: Rig) -> None:
+    mill.tenure.removals._limits = replace(mill.limits, removal_timeout=0.0)
+    mill.remover.hangs = asyncio.Event()
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    assert kept(mill).reason.startswith("store_timeout")
