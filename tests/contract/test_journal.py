@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import fcntl
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.turns import Turns
@@ -19,7 +21,7 @@ from core.model.errors import (
     ShuttingDown,
     Unauthenticated,
 )
-from core.model.memory import MemoryFilter, OrgId, Span, parse_id
+from core.model.memory import Exclusion, MemoryFilter, OrgId, Span, parse_id
 from core.model.tenant import Org
 from core.model.timewindow import moment_of
 from tests.clock import ManualClock
@@ -293,6 +295,28 @@ async def test_the_index_forgets_what_was_settled_and_keeps_the_stragglers(shop:
     assert shop.journal.indexed(ACME) == 2
     assert await shop.contents() == ["dead one", "fresh"]
     assert await shop.contents(session_id="s") == ["dead one", "fresh"]
+
+
+async def test_what_is_appended_while_the_index_is_pruned_stays_in_it(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await shop.journal.append(ACME, [draft(f"{number} {n}") for n in range(2_000)], None)
+    deletions = SqliteDeletions(shop.database, clock=shop.clock)
+    shop.clock.advance(1)
+    await deletions.erase(await deletions.exclude(ACME, Exclusion(until=shop.clock.micros())))
+    shop.clock.advance(1)
+    read = shop.database.read
+
+    async def read_late(work: Callable[[sqlite3.Connection], object]) -> object:
+        await shop.journal.append(ACME, [draft("new")], None)
+        return await read(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.database, "read", read_late)
+        await shop.journal.prune()
+    assert await shop.contents() == ["new"]
+    assert shop.journal.indexed(ACME) == 1
 
 
 async def test_an_append_waits_its_turn_behind_another_process(shop: Workshop) -> None:

@@ -40,6 +40,8 @@ class Appender:
         self._closed = False
         self.committed_rows = 0
         """Rows committed since the start, for the checkpointer."""
+        self.finished = last
+        """What is stamped up to here is committed, or never will be."""
 
     async def append(self, append: Append) -> list[Receipt]:
         """The receipts, once they are durable. A caller that is cancelled may have been stored.
@@ -162,6 +164,7 @@ class Appender:
                 future.set_exception(failed)
             else:
                 future.set_result(append.receipts)
+        self.finished = self._last
         self._entered = bool(self._waiting)
         self._database.lane.leave()
         if self._entered:

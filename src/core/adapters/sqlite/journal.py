@@ -95,12 +95,13 @@ class SqliteJournal:
         for org_id in self._index.orgs():
             if self._index.size(org_id) < _WORTH_PRUNING:
                 continue
-            times = self._index.times(org_id, ANYTHING, EVER)
+            # What is appended meanwhile is in the snapshot perhaps, and not among these times.
+            finished, times = self._appender.finished, self._index.times(org_id, ANYTHING, EVER)
             known = self._pruned_under.get(org_id, 0)
             stale = await self._database.read(partial(_stale, org_id=org_id, times=times, known=known))
             if stale is not None:
                 self._pruned_under[org_id], through, kept = stale
-                self._index.prune(org_id, through, kept)
+                self._index.prune(org_id, min(through, finished), kept)
 
     def close(self) -> None:
         """Refuses further appends; those under way are still answered."""
