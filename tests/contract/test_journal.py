@@ -297,6 +297,15 @@ async def test_the_index_forgets_what_was_settled_and_keeps_the_stragglers(shop:
     assert await shop.contents(session_id="s") == ["dead one", "fresh"]
 
 
+async def test_the_index_keeps_nothing_of_orgs_that_rest_or_are_gone(shop: Workshop) -> None:
+    await shop.journal.append(ACME, [draft("settled")], None)
+    await settle_all(shop)
+    await shop.journal.append(OTHER, [draft("gone")], None)
+    await SqliteOrgs(shop.database).delete_org(OTHER)
+    await shop.journal.prune()
+    assert (shop.journal.indexed(ACME), shop.journal.indexed(OTHER)) == (0, 0)
+
+
 async def test_what_is_appended_while_the_index_is_pruned_stays_in_it(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from core.telemetry import Metrics
 
 _PIECE: Final = 2_000
 _WORTH_PRUNING: Final = 4_096
-"""Times of one org in the index that are worth a look at the ledger."""
+"""Times of one org in the index, beyond twice what is unsettled, that are worth looking them up."""
 
 
 class _Place(msgspec.Struct):
@@ -91,21 +91,35 @@ class SqliteJournal:
         return self._index.size(org_id)
 
     async def prune(self) -> None:
-        """Drops times of what is gone from the index where they are more than those left."""
-        for org_id in self._index.orgs():
-            if self._index.size(org_id) < _WORTH_PRUNING:
-                continue
-            # What is appended meanwhile is in the snapshot perhaps, and not among these times.
-            finished, times = self._appender.finished, self._index.times(org_id, ANYTHING, EVER)
-            known = self._pruned_under.get(org_id, 0)
-            stale = await self._database.read(partial(_stale, org_id=org_id, times=times, known=known))
-            if stale is not None:
-                self._pruned_under[org_id], through, kept = stale
-                self._index.prune(org_id, min(through, finished), kept)
+        """Drops times of what is gone from the index where they are all, or more than those left."""
+        orgs = self._index.orgs()
+        # What is appended meanwhile is in a snapshot perhaps, and not among the times looked up in it.
+        finished = self._appender.finished
+        unsettled = await self._database.read(_unsettled) if orgs else {}
+        for org_id in orgs:
+            rows = unsettled.get(org_id, 0)
+            if not rows:
+                self._pruned_under.pop(org_id, None)
+                self._index.prune(org_id, finished, ())
+            elif self._index.size(org_id) >= 2 * rows + _WORTH_PRUNING:
+                await self._prune(org_id)
+
+    async def _prune(self, org_id: OrgId) -> None:
+        finished, times = self._appender.finished, self._index.times(org_id, ANYTHING, EVER)
+        known = self._pruned_under.get(org_id, 0)
+        stale = await self._database.read(partial(_stale, org_id=org_id, times=times, known=known))
+        if stale is not None:
+            self._pruned_under[org_id], through, kept = stale
+            self._index.prune(org_id, min(through, finished), kept)
 
     def close(self) -> None:
         """Refuses further appends; those under way are still answered."""
         self._appender.close()
+
+
+def _unsettled(connection: sqlite3.Connection) -> dict[OrgId, int]:
+    """How many memories are unsettled, of each org that has any."""
+    return dict(connection.execute("SELECT org_id, rows FROM ledger WHERE rows > 0"))
 
 
 def _stale(
@@ -113,16 +127,14 @@ def _stale(
 ) -> tuple[int, Micros, list[Micros]] | None:
     """The version of the org's deletions, how far the index may forget, and the stragglers before that.
 
-    None when it is not worth it.
+    None when the org is gone.
     """
     row = connection.execute(
-        "SELECT rows, settled_through, deletions_version FROM ledger WHERE org_id = ?", (org_id,)
+        "SELECT settled_through, deletions_version FROM ledger WHERE org_id = ?", (org_id,)
     ).fetchone()
     if row is None:
-        return 0, times[-1], []
-    unsettled, through, version = row
-    if len(times) < 2 * unsettled + _WORTH_PRUNING:
         return None
+    through, version = row
     if version != known:  # deleted ones may be gone anywhere up to the newest that is committed
         through = max(through, connection.execute("SELECT max(time) FROM journal").fetchone()[0] or 0)
     stragglers: list[Micros] = []
