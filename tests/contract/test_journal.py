@@ -317,15 +317,17 @@ async def test_what_is_appended_while_the_index_is_pruned_stays_in_it(
     shop.clock.advance(1)
     read = shop.database.read
 
+    late = iter(("first", "second", "third"))
+
     async def read_late(work: Callable[[sqlite3.Connection], object]) -> object:
-        await shop.journal.append(ACME, [draft("new")], None)
+        await shop.journal.append(ACME, [draft(next(late))], None)
         return await read(work)
 
     with monkeypatch.context() as patch:
         patch.setattr(shop.database, "read", read_late)
         await shop.journal.prune()
-    assert await shop.contents() == ["new"]
-    assert shop.journal.indexed(ACME) == 1
+    assert await shop.contents() == ["first", "second"]
+    assert shop.journal.indexed(ACME) == 2
 
 
 async def test_an_append_waits_its_turn_behind_another_process(shop: Workshop) -> None:
