@@ -6,7 +6,7 @@ PORT ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lock clean
+.PHONY: help install run test check lock deb docker clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -29,6 +29,12 @@ check: ## format, lint and types alone
 lock: ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@scripts/install dev
 	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+deb: install ## build a Debian package in dist/, for this machine's Debian and its Python
+	@infra/deb/build
+
+docker: ## build the container image memtrace:latest
+	@docker build --tag memtrace:latest .
 
 clean: ## remove what the other commands made, but no data
 	@rm -rf .venv .sdk-venv dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
