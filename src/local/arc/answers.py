@@ -1,0 +1,57 @@
+"""HTTP answers in Arc's shapes, compressed where the client takes that."""
+
+import gzip
+from collections.abc import Mapping
+from typing import Any, Final
+
+import zstandard
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+MSGPACK: Final = "application/msgpack"
+
+
+def error(status: int, words: str) -> Response:
+    """The shape of the write doors and of what has no shape of its own."""
+    return JSONResponse({"error": words}, status)
+
+
+def refusal(status: int, words: str) -> Response:
+    """The shape of what has to do with tokens."""
+    return JSONResponse({"success": False, "error": words}, status)
+
+
+def compressed(request: Request, body: bytes, media_type: str) -> Response:
+    """zstd before gzip, whatever weights the client gives them other than 0."""
+    encoding = _accepted(request.headers.get("accept-encoding", ""))
+    headers = {"vary": "Accept-Encoding"}
+    if encoding == "zstd":
+        body = zstandard.ZstdCompressor(level=1).compress(body)
+    elif encoding == "gzip":
+        body = gzip.compress(body, 1)
+    if encoding:
+        headers["content-encoding"] = encoding
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _accepted(header: str) -> str:
+    taken = set()
+    for part in header.split(","):
+        name, _, weight = part.strip().lower().partition(";")
+        if not _is_zero(weight):
+            taken.add(name.strip().removeprefix("x-"))
+    return "zstd" if "zstd" in taken else "gzip" if "gzip" in taken else ""
+
+
+def _is_zero(weight: str) -> bool:
+    value = weight.split(";")[0].strip().removeprefix("q=").strip()
+    try:
+        return value != "" and float(value) == 0
+    except ValueError:
+        return False
+
+
+def field(body: Any, name: str) -> str:
+    """A text of a JSON body, empty where there is none."""
+    value = body.get(name) if isinstance(body, Mapping) else None
+    return value if isinstance(value, str) else ""
