@@ -83,12 +83,18 @@ class Settler:
         return more
 
     def _may_start(self, org_id: OrgId, watch: Watch) -> bool:
+        circuit = self._circuits.of(org_id)
         return (
             not self._crew.busy(("settle", org_id))
             and self._crew.running("settle") < self._limits.settle_tasks
-            and self._circuits.of(org_id).allows(self._now())
+            and not (circuit.failures and self._probes() >= max(1, self._limits.settle_tasks // 4))
+            and circuit.allows(self._now())
             and watch.is_due(self._now())
         )
+
+    def _probes(self) -> int:
+        """How many stores are asked now that did not answer before: these may hang, and all at once."""
+        return sum(1 for org_id in self._circuits if self._crew.busy(("settle", org_id)))
 
     async def _turn(self, org_id: OrgId, watch: Watch) -> None:
         """Settles what is ripe, asks the store for what is due, gives up what took too long."""

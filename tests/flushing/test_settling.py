@@ -9,14 +9,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.model.errors import DatabaseError, StoreAmbiguous, StoreUnreachable
 from core.model.memory import OrgId
-from core.model.tenant import SealedBinding
+from core.model.tenant import Org, SealedBinding
+from core.model.timewindow import moment_of
 from core.ports import Lease
 from flusher.service import Flusher
 from tests.clock import ManualClock
-from tests.contract.journals import ACME
+from tests.contract.journals import ACME, OTHER
 from tests.flushing.rig import SMALL, Rig, rig
 
 ABCDE = ("a", "b", "c", "d", "e")
@@ -93,6 +95,25 @@ async def test_a_read_that_hangs_is_cut_off(tmp_path: Path, clock: ManualClock) 
         del mill.store.hangs[ACME]
         await mill.turns(40)
         assert await mill.states() == (0, 0, 0)
+
+
+async def test_stores_that_hang_when_they_are_read_leave_room_for_others(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    third = OrgId("org_third")
+    async with rig(tmp_path, clock, replace(SMALL, settle_tasks=2)) as mill:
+        await SqliteOrgs(mill.shop.database).create_org(Org(third, "third", moment_of(clock.micros())))
+        await mill.bind(third, id="arc_third")
+        mill.store.read_error = StoreUnreachable("gone")
+        for org in (ACME, OTHER):
+            await mill.write(*ABCDE, org=org)
+        await mill.turns(4)
+        mill.store.read_error = None
+        mill.store.hangs = dict.fromkeys((ACME, OTHER), asyncio.Event())
+        await mill.turn(70)
+        await mill.write(*ABCDE, org=third)
+        await mill.turns(8, 3)
+        assert await mill.states(third) == (0, 0, 0)
 
 
 async def test_without_a_binding_nothing_settles_and_nothing_is_lost(mill: Rig) -> None:
