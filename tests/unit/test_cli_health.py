@@ -1,5 +1,7 @@
 """`memtrace health`: one look at a server, and an exit code."""
 
+import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +11,9 @@ from typing import ClassVar
 
 import pytest
 
+from core.adapters.clock import SystemClock
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.leases import SqliteLeases
 from handlers.cli.main import run
 from handlers.holding import Holder, held
 
@@ -140,3 +145,11 @@ def test_an_installation_without_a_flusher_is_said(
 ) -> None:
     assert run(["health", "--flusher"]) == 1
     assert "no flusher works" in capsys.readouterr().err
+
+
+def test_a_flusher_that_holds_the_lease_is_named(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate"]) == 0
+    with contextlib.closing(Database(database, synchronous="full")) as opened:
+        asyncio.run(SqliteLeases(opened, clock=SystemClock()).acquire("elsewhere:7", 60))
+    assert run(["health", "--flusher"]) == 0
+    assert capsys.readouterr().out.endswith("elsewhere:7 flushes\n")
