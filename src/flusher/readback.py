@@ -116,6 +116,11 @@ class Watch:
         batch.looks += 1
         batch.look_at = now + min(2.0 ** min(batch.looks, 8), _LONGEST_WAIT)
 
+    def let_go(self) -> None:
+        """Watches only what was shown already."""
+        self.rows -= sum(len(batch.times) for batch in self.batches)
+        self.batches.clear()
+
     def given_up(self, now: float, patience: float) -> list[Batch]:
         """Batches that the store has had time enough to show."""
         return [b for b in self.batches if b.missing_since is not None and now - b.missing_since >= patience]

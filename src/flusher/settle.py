@@ -57,7 +57,7 @@ class Settler:
 
     def note(self, parcel: Parcel, fingerprints: "array[int]", place: Place) -> None:
         """Watches a parcel that was just delivered. Beyond the bound it is found in the journal later."""
-        if self._rows() + parcel.count <= self._limits.noted_rows:
+        if self._has_room(parcel.count):
             look_at = self._now() + self._limits.look_after
             self._watch(parcel.org_id).add(parcel.times, fingerprints, look_at, self._taken_by(place))
 
@@ -179,12 +179,13 @@ class Settler:
         age = 0.0 if last is None else _STRAY_AFTER  # what was delivered before us, then what escaped us
         self._before = self._ports.clock.micros() - round(age * MICROS)
         self._looked_for_strays = now
-        self._cursors = dict.fromkeys(await self._ports.ledger.orgs_delivered(), 0)
+        orgs = await self._ports.ledger.orgs_delivered()
+        self._cursors = dict.fromkeys((o for o in orgs if self._circuits.of(o).allows(now)), 0)
 
     async def _load(self) -> bool:
         """Watches the next delivered rows of one org from the journal, as far as there is room."""
         most = self._limits.settle_rows
-        if not self._cursors or self._rows() + most > self._limits.noted_rows:
+        if not self._cursors or not self._has_room(most):
             return False
         org_id, cursor = next(iter(self._cursors.items()))
         rows = await self._ports.outbox.delivered_rows(org_id, most, cursor)
@@ -201,6 +202,15 @@ class Settler:
 
     def _watch(self, org_id: OrgId) -> Watch:
         return self._watches.setdefault(org_id, Watch())
+
+    def _has_room(self, count: int) -> bool:
+        """Whether so many rows more may be watched; those whose store does not answer make room for them."""
+        most = self._limits.noted_rows
+        if self._rows() + count > most:
+            for org_id in self._circuits:
+                if org_id in self._watches and not self._crew.busy(("settle", org_id)):
+                    self._watches[org_id].let_go()  # they are strays then, and taken up from the journal
+        return self._rows() + count <= most
 
     def _rows(self) -> int:
         return sum(watch.rows for watch in self._watches.values())

@@ -138,6 +138,23 @@ async def test_more_rows_than_are_watched_at_once_all_settle(tmp_path: Path, clo
         assert await mill.states() == (0, 0, 0)
 
 
+async def test_rows_of_a_store_that_is_not_read_keep_no_others_from_settling(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, noted_rows=10, settle_rows=5)) as mill:
+        for n in range(2):
+            await mill.write(*[f"{n}{c}" for c in ABCDE])
+            await mill.turn()
+        await mill.bindings.remove_binding(ACME)
+        await mill.turns(5)
+        await mill.write(*ABCDE, org=OTHER)
+        await mill.turns(130)
+        assert await mill.states(OTHER) == (0, 0, 0)
+        await mill.bind(ACME, id="arc_again")
+        await mill.turns(200)
+        assert await mill.states(ACME) == (0, 0, 0)
+
+
 async def test_a_journal_that_fails_once_while_settling_is_asked_again(mill: Rig) -> None:
     outbox = BreaksOnce(mill.shop.database, clock=mill.clock)
     flusher = Flusher(replace(mill.ports, outbox=outbox), mill.limits)
