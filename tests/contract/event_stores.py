@@ -1,12 +1,18 @@
 """Every event store there is, each behind what its contract suite needs to drive it."""
 
 import contextlib
+import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.adapters.arc.client import ArcClient, ClientLimits, Request
+from core.adapters.arc.doors import ArcDoors
+from core.adapters.arc.store import ArcStore
+from core.adapters.clock import SystemClock
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
 from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, encode
@@ -100,4 +106,35 @@ async def embedded(folder: Path) -> AsyncIterator[Shelf]:
         engine.close()
 
 
-STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Shelf]]]] = {"embedded": embedded}
+@contextlib.asynccontextmanager
+async def live(folder: Path) -> AsyncIterator[Shelf]:
+    """A real Arc, named by MEMTRACE_TEST_ARC_URL and _TOKEN; a database of its own for each test."""
+    client = ArcClient(ClientLimits())
+    doors = ArcDoors(client=client, clock=SystemClock(), compression="none")
+    store = ArcStore(doors=doors, clock=SystemClock(), query_timeout=30, append_timeout=30)
+    database = f"t{secrets.token_hex(8)}"
+
+    def bind(org: OrgId) -> Binding:
+        url, token = os.environ["MEMTRACE_TEST_ARC_URL"], os.environ["MEMTRACE_TEST_ARC_TOKEN"]
+        return Binding(f"arc_{org}", org, url, database, "events", 0, arc_key=token)
+
+    async def settle() -> None:
+        await flush(client, bind(ACME))
+        store.forget_earliest()
+
+    try:
+        yield Shelf(store, bind, settle)
+    finally:
+        await client.close()
+
+
+async def flush(client: ArcClient, binding: Binding) -> None:
+    """Makes an Arc show all it has taken; needs an admin's token."""
+    request = Request("POST", "/api/v1/write/line-protocol/flush", binding.arc_key)
+    assert (await client.ask(binding, request, 30)).is_success
+
+
+STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Shelf]]]] = {
+    "embedded": embedded,
+    **({"live": live} if "MEMTRACE_TEST_ARC_URL" in os.environ else {}),
+}

@@ -40,6 +40,7 @@ class Matching:
     """Which rows of which source: what all statements have in common.
 
     `room` is the number of bytes a whole statement may take, None where there is no limit.
+    `pruned` is False where Arc is to look into every file: a quoted column is no bound to it.
     `keyed` is False where rows without a dedup key were seen: their identity is then computed
     from their content as `default_dedup_key` does, at the price of reading it.
     """
@@ -51,6 +52,7 @@ class Matching:
     after: Position | None = None
     room: int | None = None
     keyed: bool = True
+    pruned: bool = True
 
     @property
     def key(self) -> str:
@@ -82,6 +84,11 @@ def times(matching: Matching, order: Order, limit: int) -> Statement:
 def identities(matching: Matching) -> Statement:
     """(time, dedup key, memory type, event type), each once, in no order."""
     return _statement(_identity(matching), matching, "")
+
+
+def earliest(source: str) -> Statement:
+    """The oldest time of all rows, in microseconds; NULL where there is no row."""
+    return Statement(f"SELECT epoch_us(min(time)) AS t FROM {source}")
 
 
 def tally(matching: Matching, recent_since: Micros, *, distinct: bool = True) -> Statement:
@@ -130,8 +137,9 @@ def _bounds(matching: Matching) -> Iterator[str]:
         until = min(until, after.time + 1)
     elif after is not None:
         since = max(since, after.time)
-    yield f"time >= {moment(since)}"
-    yield f"time < {moment(until)}"
+    column = "time" if matching.pruned else '"time"'
+    yield f"{column} >= {moment(since)}"
+    yield f"{column} < {moment(until)}"
     yield f"org_id = {literal(matching.org_id)}"
     if after is not None:
         beyond = "<" if after.order == "desc" else ">"

@@ -1,0 +1,123 @@
+"""The doors of an Arc that this project uses: one call each, its answer judged.
+
+Raises the errors of `client.py` and `replies.py`.
+"""
+
+from typing import Final
+
+import msgspec
+
+from core.adapters.arc.answers import Row, columnar_rows, counted, counted_rows, counting
+from core.adapters.arc.client import ArcClient, Request
+from core.adapters.arc.payload import Compression, compressed
+from core.adapters.arc.replies import Reply, no_arc, query_error, write_error
+from core.model.errors import StoreAmbiguous, StoreDenied
+from core.model.tenant import Binding
+from core.ports import Clock
+
+_WRITE: Final = "/api/v1/write/msgpack"
+_QUERY: Final = "/api/v1/query"
+_QUERY_COLUMNAR: Final = "/api/v1/query/msgpack"
+_VERIFY: Final = "/api/v1/auth/verify"
+_UNKNOWN: Final = (404, 405, 501)
+_BELIEVED: Final = 600.0
+"""Seconds for which an Arc without the columnar door is not asked for it again."""
+_NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+class ArcDoors:
+    """What one Arc can do for a binding."""
+
+    def __init__(self, *, client: ArcClient, clock: Clock, compression: Compression) -> None:
+        self._client = client
+        self._clock = clock
+        self._compression = compression
+        self._without_columnar: dict[str, float] = {}
+
+    async def write(self, binding: Binding, body: bytes, timeout: float) -> None:
+        """Returns when the Arc has taken it into its memory, which is not its disk."""
+        sent = compressed(body, self._compression, is_near=_is_near(binding))
+        headers = {"content-type": "application/msgpack"}
+        reply = await self._client.ask(
+            binding, Request("POST", _WRITE, binding.arc_key, sent, headers), timeout
+        )
+        if not reply.is_success:
+            raise write_error(reply)
+        if reply.status != 204:
+            raise no_arc()
+
+    async def query(self, binding: Binding, sql: str, timeout: float) -> list[Row] | None:
+        """The rows, all of them; None when the Arc found no file to read."""
+        if self._has_columnar(binding):
+            reply = await self._post(binding, _QUERY_COLUMNAR, sql, timeout)
+            if reply.is_success:
+                return columnar_rows(reply)
+            if reply.status not in _UNKNOWN:
+                raise query_error(reply)
+            self._without_columnar[binding.url] = self._clock.monotonic()
+        return await self._query_counted(binding, sql, timeout)
+
+    async def _query_counted(self, binding: Binding, sql: str, timeout: float) -> list[Row] | None:
+        """By the door that may end an answer early: what came is compared with what was to come."""
+        rows = counted_rows(await self._answer(binding, counted(sql), timeout))
+        if rows == []:
+            number = counted_rows(await self._answer(binding, counted(counting(sql)), timeout))
+            if number and number[0][0]:
+                raise StoreAmbiguous("the Arc's answer is not whole")
+        return rows
+
+    async def _answer(self, binding: Binding, sql: str, timeout: float) -> Reply:
+        reply = await self._post(binding, _QUERY, sql, timeout)
+        if not reply.is_success:
+            raise query_error(reply)
+        return reply
+
+    def _has_columnar(self, binding: Binding) -> bool:
+        found_at = self._without_columnar.get(binding.url)
+        if found_at is not None and self._clock.monotonic() - found_at >= _BELIEVED:
+            del self._without_columnar[binding.url]
+            return True
+        return found_at is None
+
+    async def _post(self, binding: Binding, path: str, sql: str, timeout: float) -> Reply:
+        body = msgspec.json.encode({"sql": sql})
+        headers = {"content-type": "application/json"}
+        if not _is_near(binding):
+            headers["accept-encoding"] = "gzip"
+        return await self._client.ask(binding, Request("POST", path, binding.arc_key, body, headers), timeout)
+
+    async def verify(self, binding: Binding, timeout: float) -> None:
+        """Returns when the key may read and write, as far as the Arc says. Raises StoreDenied."""
+        reply = await self._client.ask(binding, Request("GET", _VERIFY, binding.arc_key), timeout)
+        if reply.status == 401:
+            raise query_error(reply)
+        if not reply.is_success:
+            return  # an Arc without authentication has no such door
+        lacking = {"read", "write"} - _permissions(reply)
+        if lacking:
+            raise StoreDenied(
+                f"the binding's key may not {' nor '.join(sorted(lacking))}",
+                hint="give the binding a key that may read and write: `memtrace org add-arc`",
+            )
+
+
+class _Verified(msgspec.Struct):
+    permissions: list[str] | None = None
+
+
+def _permissions(reply: Reply) -> set[str]:
+    """What the key may; all of it where the Arc's roles say so elsewhere, or not at all."""
+    everything = {"read", "write"}
+    try:
+        named = msgspec.json.decode(reply.body, type=_Verified).permissions
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise no_arc() from e
+    if not named or "admin" in named:
+        return everything
+    return everything & set(named)
+
+
+def _is_near(binding: Binding) -> bool:
+    """Whether the Arc is on this machine."""
+    host = binding.url.partition("//")[2].partition("/")[0]
+    return host.rsplit(":", 1)[0] in _NEAR or host in _NEAR

@@ -1,0 +1,86 @@
+"""What an Arc's answer means: the one table (arc contract 1.2 and 2.3). Pure.
+
+Arc's own words hold paths and statements, and statements hold contents: of them only the class of
+the error goes on.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from core.model.errors import (
+    StoreAmbiguous,
+    StoreDenied,
+    StoreError,
+    StoreRefused,
+    StoreTimeout,
+    StoreUnreachable,
+)
+
+_LONGEST_WAIT: Final = 300
+_DEFAULT_WAIT: Final = 5
+_NOT_ARC: Final = "look at the binding's URL: `memtrace org show-arc` tells it"
+_PERMANENT_WRITE: Final = "failed to convert columns"
+_BAD_STATEMENT: Final = ("binder error", "catalog error", "parser error", "conversion error")
+_FILES_MOVED: Final = ("io error", "no files found")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, its body decompressed. `retry_after` is what the header said, in seconds."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: int | None = None
+    is_json: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def write_error(reply: Reply) -> StoreError:
+    """Why a write was not accepted; the reply is no success."""
+    if reply.status == 500 and _PERMANENT_WRITE in _words(reply):
+        return StoreRefused("the Arc cannot convert these memories")
+    if reply.status in (400, 413):
+        return StoreRefused(f"the Arc refuses these memories ({reply.status})")
+    return _error(reply)
+
+
+def query_error(reply: Reply) -> StoreError:
+    """Why a question was not answered; the reply is no success."""
+    words = _words(reply) if reply.status == 500 else ""
+    if any(sign in words for sign in _FILES_MOVED):
+        return StoreAmbiguous("the Arc's files changed while it read them")
+    if reply.status == 400 or any(sign in words for sign in _BAD_STATEMENT):
+        return StoreRefused(f"the Arc cannot answer this question ({reply.status})")
+    return _error(reply)
+
+
+def _error(reply: Reply) -> StoreError:
+    status, wait = reply.status, _wait(reply)
+    if status in (401, 403):
+        return StoreDenied(
+            f"the Arc refuses the binding's key, or the key lacks a right ({status})",
+            hint="give the binding a key that may read and write: `memtrace org add-arc`",
+        )
+    if status == 504:
+        return StoreTimeout("the Arc ran out of time", retry_after=wait)
+    if status in (429, 502, 503, 508):
+        return StoreUnreachable(f"the Arc cannot take it now ({status})", retry_after=wait)
+    if status >= 500:
+        return StoreUnreachable(f"the Arc failed ({status})", retry_after=wait)
+    return StoreUnreachable(f"this is no Arc, or another version of it ({status})", hint=_NOT_ARC)
+
+
+def no_arc() -> StoreError:
+    """For an answer of success that no Arc gives."""
+    return StoreUnreachable("what answered is no Arc", hint=_NOT_ARC)
+
+
+def _wait(reply: Reply) -> int:
+    return _DEFAULT_WAIT if reply.retry_after is None else min(reply.retry_after, _LONGEST_WAIT)
+
+
+def _words(reply: Reply) -> str:
+    return reply.body[:4096].decode("utf-8", "replace").lower()
