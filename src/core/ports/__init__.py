@@ -17,6 +17,7 @@ from core.ports.backup import (
 from core.ports.clock import Clock
 from core.ports.deletion import Deletions, Undertaker
 from core.ports.journal import IdempotencyKey, Journal, JournalReader, Receipt, Tail, TailRow, TailRows
+from core.ports.landing import Landing
 from core.ports.metadata import (
     AgentStore,
     BindingStore,
@@ -68,6 +69,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "KeyStore",
+    "Landing",
     "Lease",
     "Leases",
     "Ledger",

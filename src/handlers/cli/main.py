@@ -17,8 +17,10 @@ from handlers.cli import (
     configuration,
     dead,
     doctor,
+    export,
     flusher,
     health,
+    import_,
     keys,
     moving,
     orgs,
@@ -53,6 +55,8 @@ app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
+app.command("export")(export.export)
+app.command("import")(import_.import_)
 app.command("migrate")(configuration.migrate)
 app.command("version")(configuration.version)
 

@@ -1,0 +1,92 @@
+"""What `export` and `import` work with, whether a server runs or not."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from core.adapters.clock import SystemClock
+from core.adapters.routing import StoreRouter
+from core.adapters.sqlite.agents import SqliteAgents
+from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.graves import GraveBook
+from core.adapters.sqlite.journal_reader import SqliteJournalReader
+from core.adapters.sqlite.landing import SqliteLanding
+from core.adapters.sqlite.sessions import SqliteSessions
+from core.agents import Agents
+from core.asking import StoreReader
+from core.bootstrap.admin import Admin, build_admin
+from core.bootstrap.parts import embedded_store, open_database
+from core.exporting import Exporter
+from core.importing import Importer
+from core.model.errors import NoArcInstance
+from core.model.memory import Micros, OrgId
+from core.model.tenant import Principal
+from core.ports import Clock
+from core.recall import Recall
+from core.settings import Settings
+from core.telemetry import NoMetrics
+
+_HOUR_MICROS = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What moves memories out of an installation and into it."""
+
+    admin: Admin
+    agents: Agents
+    exporter: Exporter
+    importer: Importer
+
+
+@contextlib.asynccontextmanager
+async def open_transfer(settings: Settings) -> AsyncIterator[Transfer]:
+    """Reads the journal beside whoever appends to it, and the stores."""
+    clock = SystemClock()
+    with contextlib.ExitStack() as closing:
+        database = open_database(settings, closing)
+        store = StoreRouter(embedded_store(settings, clock, closing))
+        admin = build_admin(settings, database, clock, closing, store)
+        recall = _recall(settings, database, store, clock)
+        sessions = SqliteSessions(database)
+        yield Transfer(
+            admin=admin,
+            agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
+            exporter=Exporter(recall=recall),
+            importer=Importer(
+                store=store,
+                landing=SqliteLanding(database, clock=clock),
+                bindings=admin.bindings,
+                clock=clock,
+                pause=asyncio.sleep,
+                window=_window(settings),
+                most_claims=settings.journal.max_claims_per_org // 2,
+            ),
+        )
+
+
+def _recall(settings: Settings, database: Database, store: StoreRouter, clock: Clock) -> Recall:
+    reader = SqliteJournalReader(database, clock=clock, window=_window(settings), book=GraveBook())
+    timeout = settings.arc.query_timeout
+    return Recall(
+        journal=reader,
+        store=StoreReader(store=store, clock=clock, metrics=NoMetrics(), query_timeout=timeout),
+        clock=clock,
+        metrics=NoMetrics(),
+        window_hours=settings.dedup.window_hours,
+    )
+
+
+def _window(settings: Settings) -> Micros:
+    return int(settings.dedup.window_hours * _HOUR_MICROS)
+
+
+async def operator(admin: Admin, org_id: OrgId) -> Principal:
+    """Whoever runs a command, acting for this org. Raises NotFound (the org) or NoArcInstance."""
+    org = await admin.tenants.show_org(org_id)
+    sealed = await admin.bindings.find_binding(org_id)
+    if sealed is None:
+        raise NoArcInstance(hint=f"`memtrace org add-arc {org_id}` binds it to a store")
+    binding = admin.vault.binding(sealed)
+    return Principal(org_id, org.name, "operator", frozenset({"read", "write"}), None, binding)
