@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.dead_letters import SqliteDeadLetters
+from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.expiry import SqliteExpiry
 from core.adapters.sqlite.journal import SqliteJournal
 from core.adapters.sqlite.leases import SqliteLeases
@@ -16,6 +17,7 @@ from core.adapters.sqlite.migrate import migrate
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
 from core.adapters.sqlite.staging import JournalLimits
+from core.adapters.sqlite.undertaker import SqliteUndertaker
 from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_key
 from core.ports import IdempotencyKey, Lease
 from core.telemetry import NoMetrics
@@ -65,6 +67,8 @@ class Workshop:
     leases: SqliteLeases
     letters: SqliteDeadLetters
     expiry: SqliteExpiry
+    deletions: SqliteDeletions
+    undertaker: SqliteUndertaker
 
     async def contents(self, org: OrgId = ACME, **filter: object) -> list[str]:
         tail = await self.journal.tail(org, MemoryFilter(**filter), ALWAYS, "asc", 1_000_000)  # type: ignore[arg-type]
@@ -110,6 +114,8 @@ def open_workshop(path: Path, clock: ManualClock, limits: JournalLimits | None =
         SqliteLeases(database, clock=clock),
         SqliteDeadLetters(database, clock=clock),
         SqliteExpiry(database),
+        SqliteDeletions(database, clock=clock),
+        SqliteUndertaker(database, clock=clock),
     )
 
 

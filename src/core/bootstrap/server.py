@@ -175,6 +175,7 @@ async def _keep_tidy(journal: SqliteJournal, checkpointer: Checkpointer, clock: 
         turn += 1
         try:
             await checkpointer.step(journal.committed_rows, clock.monotonic())
+            await checkpointer.clean(clock.monotonic())
             if turn % _PRUNE_EVERY == 0:
                 await journal.prune()
         except DatabaseError as e:

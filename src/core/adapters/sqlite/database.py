@@ -72,6 +72,10 @@ class Database:
         # Pages. Far above what the checkpointer lets grow, so that no commit pays for a
         # checkpoint while a server runs; a bound all the same (1 GB) where none does.
         connection.execute("PRAGMA wal_autocheckpoint=250000")
+        # What is deleted is overwritten, also in pages that become free: FAST would leave those as they
+        # are, and a settled memory's text in them for anyone to find. Measured: settling 300 byte
+        # memories goes at 94,000 a second instead of 119,000, of 8 KB at 20,000 instead of 51,000.
+        connection.execute("PRAGMA secure_delete=ON")
         return connection
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -46,7 +46,7 @@ def entered(connection: sqlite3.Connection, org_id: OrgId, now: Micros) -> int |
     """The number of an org that is there; one that never wrote gets one: all it has lies in its store."""
     if not connection.execute("SELECT 1 FROM organizations WHERE id = ?", (org_id,)).fetchone():
         return None
-    return int(connection.execute(_NEW_ORG, (org_id, now)).fetchone()[0])
+    return int(connection.execute(_NEW_ORG, (org_id, now - 1)).fetchone()[0])
 
 
 def new_id() -> str:

@@ -21,11 +21,18 @@ _CHUNK: Final = 4_096
 _decode_row: Final = msgspec.json.Decoder(TailRow).decode
 
 
-class _PlacedRow(TailRow, frozen=True, gc=False):
-    """With what decides whether an exclusion covers it."""
+class _PlacedRow(msgspec.Struct, frozen=True, gc=False):
+    """A TailRow with what decides whether an exclusion covers it."""
 
+    time: Micros
+    dedup_key: str
+    memory_type: str
+    event_type: str
     session_id: str
     agent_id: str
+
+    def is_in(self, graves: Graves) -> bool:
+        return graves.covers(self.time, self.dedup_key, self.session_id, self.agent_id)
 
 
 _decode_placed: Final = msgspec.json.Decoder(_PlacedRow).decode
@@ -84,11 +91,8 @@ def read_rows(
     )
     if not graves:
         return [_decode_row(line) for (line,) in lines]
-    return [
-        row
-        for (line,) in lines
-        if not graves.covers((row := _decode_placed(line)).time, row.dedup_key, row.session_id, row.agent_id)
-    ]
+    rows = (_decode_placed(line) for (line,) in lines)
+    return [TailRow(r.time, r.dedup_key, r.memory_type, r.event_type) for r in rows if not r.is_in(graves)]
 
 
 def _in_order(times: Sequence[Micros], order: Order, first: int) -> Iterator[Sequence[Micros]]:
