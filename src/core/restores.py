@@ -5,16 +5,17 @@ has only added files to its stores, whose memories collapse with their equals. A
 is. A restore that was killed is simply run again.
 """
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.backups import Seen
 from core.model.backup import DATABASE, Manifest, PlaceName, Restored, roots_under
-from core.model.errors import MasterKeyError
+from core.model.errors import DatabaseError, MasterKeyError
 from core.model.memory import Micros, OrgId
 from core.model.tenant import SealedBinding
 from core.model.timewindow import moment_of
@@ -80,7 +81,8 @@ class Restores:
         self._database.make_ready(staged, self._rebound(staged, moved), now)
         self._probe("restore.staged")
         old.hand_over_deletions(staged, now)
-        _sync(staged)
+        with _written(staged):
+            _sync(staged)
         self._probe("restore.deletions")
         put, replaced = self._fill(archive, manifest, moved, seen)
         self._probe("restore.files")
@@ -107,7 +109,7 @@ class Restores:
 
     def _staged(self, archive: ArchiveReader, staged: Path) -> list[OrgId]:
         """The backup's database, up to date; the orgs whose Arc keys do not open."""
-        with archive.open(DATABASE) as source, _private(staged) as copy:
+        with _written(staged), archive.open(DATABASE) as source, _private(staged) as copy:
             shutil.copyfileobj(source, copy)
         self._database.check(staged)
         return self._unopened(self._database.bring_up_to_date(staged))
@@ -172,6 +174,17 @@ def _aside(database: Path, now: Micros) -> Path:
         free = database.with_name(f"{name}-{number}")
         number += 1
     return free
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise DatabaseError(
+            f"{path} cannot be written: {e.strerror or type(e).__name__}",
+            hint="check the rights of its folder and the room on its disk",
+        ) from e
 
 
 def _private(path: Path) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -284,6 +285,20 @@ def test_there_must_be_room_for_the_files(
     with pytest.raises(StoreUnreachable, match="no room"):
         fresh.restore(archive, store_root=fresh.root)
     assert not fresh.database.exists()
+
+
+def test_there_must_be_room_for_the_database(
+    old: Installation, fresh: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = old.backup()
+
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(DatabaseError, match="staged.db cannot be written: No space left"):
+        fresh.restore(archive, store_root=fresh.root)
+    assert list(fresh.folder.iterdir()) == []
 
 
 # --- what comes back

@@ -53,8 +53,8 @@ def check_backup(path: Path, seen: Seen) -> Manifest:
     """Every byte of it, and the database in it. Raises BackupUnusable. Needs room for that database."""
     with opened(path) as archive:
         manifest = verified(archive, seen)
-        with tempfile.TemporaryDirectory(prefix="memtrace-check-") as folder, writable(Path(folder)):
-            copy = Path(folder) / DATABASE
+        with workspace(Path(tempfile.gettempdir()) / DATABASE) as work, writable(work):
+            copy = work / DATABASE
             with archive.open(DATABASE) as source, copy.open("xb") as target:
                 shutil.copyfileobj(source, target)
             SqliteCopier().check(copy)

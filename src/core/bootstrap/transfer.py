@@ -5,8 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from core.adapters.clock import SystemClock
-from core.adapters.routing import StoreRouter
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.graves import GraveBook
@@ -15,14 +13,13 @@ from core.adapters.sqlite.landing import SqliteLanding
 from core.adapters.sqlite.sessions import SqliteSessions
 from core.agents import Agents
 from core.asking import StoreReader
-from core.bootstrap.admin import Admin, build_admin
-from core.bootstrap.parts import embedded_store, open_database
+from core.bootstrap.admin import Admin, open_admin
+from core.bootstrap.parts import open_database
 from core.exporting import Exporter
 from core.importing import Importer
 from core.model.errors import NoArcInstance
 from core.model.memory import Micros, OrgId
 from core.model.tenant import Principal
-from core.ports import Clock
 from core.recall import Recall
 from core.settings import Settings
 from core.telemetry import NoMetrics
@@ -43,37 +40,36 @@ class Transfer:
 @contextlib.asynccontextmanager
 async def open_transfer(settings: Settings) -> AsyncIterator[Transfer]:
     """Reads the journal beside whoever appends to it, and the stores."""
-    clock = SystemClock()
-    with contextlib.ExitStack() as closing:
-        database = open_database(settings, closing)
-        store = StoreRouter(embedded_store(settings, clock, closing))
-        admin = build_admin(settings, database, clock, closing, store)
-        recall = _recall(settings, database, store, clock)
-        sessions = SqliteSessions(database)
-        yield Transfer(
-            admin=admin,
-            agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
-            exporter=Exporter(recall=recall),
-            importer=Importer(
-                store=store,
-                landing=SqliteLanding(database, clock=clock),
-                bindings=admin.bindings,
-                clock=clock,
-                pause=asyncio.sleep,
-                window=_window(settings),
-                most_claims=settings.journal.max_claims_per_org // 2,
-            ),
-        )
+    async with open_admin(settings) as admin:
+        with contextlib.ExitStack() as closing:
+            database = open_database(settings, closing)
+            recall = _recall(settings, database, admin)
+            agents, sessions = SqliteAgents(database), SqliteSessions(database)
+            yield Transfer(
+                admin=admin,
+                agents=Agents(agents=agents, sessions=sessions, tallies=recall, clock=admin.clock),
+                exporter=Exporter(recall=recall),
+                importer=Importer(
+                    store=admin.store,
+                    landing=SqliteLanding(database, clock=admin.clock),
+                    bindings=admin.bindings,
+                    clock=admin.clock,
+                    pause=asyncio.sleep,
+                    window=_window(settings),
+                    most_claims=settings.journal.max_claims_per_org // 2,
+                ),
+            )
 
 
-def _recall(settings: Settings, database: Database, store: StoreRouter, clock: Clock) -> Recall:
+def _recall(settings: Settings, database: Database, admin: Admin) -> Recall:
+    clock, metrics = admin.clock, NoMetrics()
     reader = SqliteJournalReader(database, clock=clock, window=_window(settings), book=GraveBook())
     timeout = settings.arc.query_timeout
     return Recall(
         journal=reader,
-        store=StoreReader(store=store, clock=clock, metrics=NoMetrics(), query_timeout=timeout),
+        store=StoreReader(store=admin.store, clock=clock, metrics=metrics, query_timeout=timeout),
         clock=clock,
-        metrics=NoMetrics(),
+        metrics=metrics,
         window_hours=settings.dedup.window_hours,
     )
 

@@ -101,9 +101,6 @@ class StoreFiles(Protocol):
 class ArchiveWriter(Protocol):
     """An archive being written, one member after the other. Raises BackupUnusable."""
 
-    @property
-    def written(self) -> int: ...
-
     def add(self, name: str, size: int, content: BinaryIO) -> ArchivedFile:
         """The member, its path being `name`. Raises where the content is shorter than `size`."""
         ...
@@ -115,8 +112,6 @@ class ArchiveWriter(Protocol):
 
 class ArchiveReader(Protocol):
     """An archive that has a manifest and a checksum. Raises BackupUnusable."""
-
-    size: int
 
     def manifest(self) -> bytes: ...
 

@@ -30,8 +30,7 @@ class TarReader:
         self._members: dict[str, _Extent] = {}
         self._end = 0
         """Where the checksum's member begins."""
-        with self._readable():
-            self.size = file.seek(0, io.SEEK_END)
+        with _readable(self._path):
             self._look_through()
 
     def _look_through(self) -> None:
@@ -58,7 +57,7 @@ class TarReader:
         with self.open(CHECKSUM) as file:
             expected = file.read(_CHUNK)
         digest = hashlib.sha256()
-        with self._readable():
+        with _readable(self._path):
             self._file.seek(0)
             while chunk := self._file.read(min(_CHUNK, self._end - self._file.tell())):
                 digest.update(chunk)
@@ -82,24 +81,25 @@ class TarReader:
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """The content of one member; one at a time."""
-        extent = self._members[name]
-        with self._readable():
-            yield io.BufferedReader(_Part(self._file, extent))
+        yield io.BufferedReader(_Part(self._path, self._file, self._members[name]))
 
-    @contextlib.contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except tarfile.TarError:
-            raise BackupUnusable(f"{self._path} is not a backup of Memtrace, or damaged") from None
-        except OSError as e:
-            raise BackupUnusable(f"{self._path} cannot be read: {e.strerror or type(e).__name__}") from e
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """The seam to the file system and to tarfile."""
+    try:
+        yield
+    except tarfile.TarError:
+        raise BackupUnusable(f"{path} is not a backup of Memtrace, or damaged") from None
+    except OSError as e:
+        raise BackupUnusable(f"{path} cannot be read: {e.strerror or type(e).__name__}") from e
 
 
 class _Part(io.RawIOBase):
     """A stretch of a file, as a file."""
 
-    def __init__(self, file: BinaryIO, extent: _Extent) -> None:
+    def __init__(self, path: Path, file: BinaryIO, extent: _Extent) -> None:
+        self._path = path
         self._file = file
         self._at = extent.offset
         self._left = extent.size
@@ -108,8 +108,9 @@ class _Part(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        self._file.seek(self._at)
-        chunk = self._file.read(min(len(buffer), self._left))
+        with _readable(self._path):
+            self._file.seek(self._at)
+            chunk = self._file.read(min(len(buffer), self._left))
         buffer[: len(chunk)] = chunk
         self._at += len(chunk)
         self._left -= len(chunk)
@@ -119,9 +120,7 @@ class _Part(io.RawIOBase):
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[TarReader]:
     """Raises BackupUnusable where it cannot be read, or is no backup at all."""
-    try:
+    with _readable(path):
         file = path.open("rb")
-    except OSError as e:
-        raise BackupUnusable(f"{path} cannot be read: {e.strerror or type(e).__name__}") from e
     with file:
         yield TarReader(path, file)

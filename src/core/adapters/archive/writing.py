@@ -31,11 +31,6 @@ class TarWriter:
         self._digest = hashlib.sha256()
         self._written = 0
 
-    @property
-    def written(self) -> int:
-        """Bytes so far."""
-        return self._written
-
     def add(self, name: str, size: int, content: BinaryIO) -> ArchivedFile:
         self._header(name, size)
         digest = hashlib.sha256()
