@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.adapters.sqlite import journal_reader
 from core.adapters.sqlite.tail import needles
 from core.adapters.sqlite.tail_index import TailIndex
 from core.model.memory import MemoryFilter, OrgId, Span, encode, stamped
@@ -71,7 +72,11 @@ async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
         yield opened
 
 
-async def test_every_filter_finds_what_it_means_and_nothing_else(shop: Workshop) -> None:
+@pytest.mark.parametrize("many", [10_000, 0])
+async def test_every_filter_finds_what_it_means_and_nothing_else(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(journal_reader, "_MANY", many)  # beyond which rows are scanned, in turns
     written = []
     for i in range(60):
         made = draft(

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.graves import GraveBook
+from core.adapters.sqlite.long_reads import LongReads
 from core.adapters.sqlite.tail import read_rows, read_times, scan
 from core.adapters.sqlite.tail_index import TailIndex
 from core.model.deletion import Graves
@@ -15,6 +16,8 @@ from core.ports import Clock, Tail, TailRow, TailRows
 ANYTHING: Final = MemoryFilter()
 EVER: Final = Span(0, 2**62)
 _NO_LIMIT: Final = 2**62
+_MANY: Final = 10_000
+"""Rows that one read looks at quickly: more, and it takes its turn. Fewer are never scanned for."""
 
 
 class _Standing(NamedTuple):
@@ -43,6 +46,7 @@ class SqliteJournalReader:
         self._window = window
         self._book = book
         self._index = index
+        self._long_reads = LongReads(database)
 
     async def tail(self, org_id: OrgId, filter: MemoryFilter, span: Span, order: Order, limit: int) -> Tail:
         now = self._clock.micros()
@@ -62,6 +66,8 @@ class SqliteJournalReader:
             found = _found(connection, standing.org_no, times, filter, graves, span, order, limit)
             return Tail(found, standing.settled_through, graves)
 
+        if _is_long(times, filter, limit):
+            return await self._long_reads.read(org_id, read)
         return await self._database.read(read)
 
     async def tail_rows(self, org_id: OrgId, filter: MemoryFilter) -> TailRows:
@@ -82,6 +88,8 @@ class SqliteJournalReader:
             found = read_rows(connection, standing.org_no, times, graves)
             return TailRows(found, standing.settled_through, graves)
 
+        if len(times) > _MANY:
+            return await self._long_reads.read(org_id, read)
         return await self._database.read(read)
 
     async def claimed_at(self, org_id: OrgId, dedup_key: str) -> Micros | None:
@@ -97,6 +105,15 @@ class SqliteJournalReader:
             return row[0] if row else None
 
         return await self._database.read(read)
+
+
+def _is_long(times: Sequence[Micros] | None, filter: MemoryFilter, limit: int) -> bool:
+    """Whether many rows may have to be looked at for this many matches."""
+    if times is None:
+        return True
+    one_series = MemoryFilter(session_id=filter.session_id, agent_ids=filter.agent_ids)
+    finds_at_once = filter == one_series and not (filter.session_id and filter.agent_ids)
+    return len(times) > _MANY and not (finds_at_once and limit <= _MANY)
 
 
 def _standing(connection: sqlite3.Connection, org_id: OrgId) -> _Standing | None:
@@ -121,6 +138,6 @@ def _found(
         return scan(connection, org_no, span, filter, graves, order, limit)
     if not times:
         return []
-    if filter.session_id or filter.agent_ids or filter == ANYTHING:
+    if len(times) <= _MANY or filter.session_id or filter.agent_ids or filter == ANYTHING:
         return read_times(connection, org_no, times, filter, graves, order, limit)
     return scan(connection, org_no, Span(times[0], times[-1] + 1), filter, graves, order, limit)
