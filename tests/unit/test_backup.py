@@ -296,7 +296,7 @@ def test_there_must_be_room_for_the_database(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(DatabaseError, match="staged.db cannot be written: No space left"):
+    with pytest.raises(DatabaseError, match=r"staged\.db cannot be written: No space left"):
         fresh.restore(archive, store_root=fresh.root)
     assert list(fresh.folder.iterdir()) == []
 
