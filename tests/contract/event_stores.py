@@ -18,6 +18,8 @@ from core.adapters.events.parquet import ParquetStore
 from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, encode
 from core.model.tenant import Binding
 from core.ports import EventStore, Parcel
+from local.arc.double import ArcDouble
+from local.arc.settings import ArcSettings
 from tests.clock import ManualClock
 
 ACME: Final = OrgId("org_acme")
@@ -107,6 +109,29 @@ async def embedded(folder: Path) -> AsyncIterator[Shelf]:
 
 
 @contextlib.asynccontextmanager
+async def double(folder: Path) -> AsyncIterator[Shelf]:
+    """The double of Arc, strict, over HTTP; time passes for it only while a test waits for rows to show."""
+    clock, client = ManualClock(), ArcClient(ClientLimits())
+    doors = ArcDoors(client=client, clock=clock, compression="none")
+    store = ArcStore(doors=doors, clock=clock, query_timeout=30, append_timeout=30)
+
+    async with ArcDouble(ArcSettings(folder), clock=clock) as arc:
+        token = arc.token()
+
+        def bind(org: OrgId) -> Binding:
+            return Binding(f"arc_{org}", org, arc.url, "memories", "events", 0, arc_key=token)
+
+        async def settle() -> None:
+            await arc.flush()
+            clock.advance(store.hides_for)
+
+        try:
+            yield Shelf(store, bind, settle)
+        finally:
+            await client.close()
+
+
+@contextlib.asynccontextmanager
 async def live(folder: Path) -> AsyncIterator[Shelf]:
     """A real Arc, named by MEMTRACE_TEST_ARC_URL and _TOKEN; a database of its own for each test."""
     client = ArcClient(ClientLimits())
@@ -136,5 +161,6 @@ async def flush(client: ArcClient, binding: Binding) -> None:
 
 STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Shelf]]]] = {
     "embedded": embedded,
+    "double": double,
     **({"live": live} if "MEMTRACE_TEST_ARC_URL" in os.environ else {}),
 }

@@ -15,6 +15,7 @@ from local.arc.engine import Answer, Column
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST: Final = (1 << 63) - 1
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_HUGE: Final = ("HUGEINT", "UHUGEINT")
 _WIRE: Final = {
     "BOOLEAN": "bool",
     "TINYINT": "int8",
@@ -26,7 +27,7 @@ _WIRE: Final = {
     "UINTEGER": "uint32",
     "UBIGINT": "uint64",
     "HUGEINT": "int64",
-    "UHUGEINT": "float64",
+    "UHUGEINT": "int64",
     "FLOAT": "float32",
     "DOUBLE": "float64",
     "BLOB": "binary",
@@ -132,7 +133,7 @@ def _packed(document: dict[str, Any]) -> bytes:
 
 def _json_writer(column: Column) -> Callable[[Any], str]:
     wire = wire_type(column.type)
-    if column.type in ("HUGEINT", "UHUGEINT") or column.type.startswith("DECIMAL("):
+    if column.type in _HUGE or column.type.startswith("DECIMAL("):
         return _quoted_number
     if wire.startswith("float"):
         return _float
@@ -153,11 +154,8 @@ def _text(value: Any) -> str:
 
 
 def _quoted_number(value: Any) -> str:
-    return f'"{_trimmed(value)}"' if isinstance(value, Decimal) else f'"{value}"'
-
-
-def _trimmed(value: Decimal) -> str:
-    return f"{value:f}"
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return f'"{text.rstrip("0").rstrip(".") if "." in text else text}"'
 
 
 def _float(value: float) -> str:
@@ -178,7 +176,7 @@ def rfc3339(value: int, per_second: int) -> str:
 
 def _packer(column: Column) -> Callable[[Any], Any]:
     wire = wire_type(column.type)
-    if column.type == "HUGEINT" or (column.type.startswith("DECIMAL(") and wire == "int64"):
+    if column.type in _HUGE or (column.type.startswith("DECIMAL(") and wire == "int64"):
         return _int64
     if wire == "float64":
         return float
@@ -199,5 +197,5 @@ def _stamp(value: int, per_second: int) -> msgpack.Timestamp:
 
 def _int64(value: Any) -> int:
     if not -_LARGEST - 1 <= value <= _LARGEST:
-        raise Unrenderable(f"decimal cast failed at row 0: {value} does not fit in int64")
+        raise Unrenderable("decimal cast failed at row 0: invalid: integer value out of bounds")
     return int(value)

@@ -21,6 +21,13 @@ _JOIN: Final = (
 _LEADS: Final = (r"\b(FROM\s+)", _JOIN)
 _CTE: Final = re.compile(r"(?:\bWITH\s+(?:RECURSIVE\s+)?|,\s*)(\w+)(?:\s*\([^)]*\))?\s+AS\s*\(", re.I | re.A)
 _NOT_TABLES: Final = ("read_parquet", "information_schema", "pg_", "duckdb_")
+_SIMPLE: Final = re.compile(
+    r"(?!.*(?:--|/\*|with |from\s*\(|\b(?:extract|substring|trim|overlay)\s*\())[^'\"$]*", re.I | re.A | re.S
+)
+_SIMPLE_TABLE: Final = re.compile(
+    r"from [ \t\n]*(?!read_parquet|information_schema|pg_|duckdb_)(\w+)", re.I | re.A
+)
+"""What follows FROM in a statement without any quote is a table, even if it is called like a function."""
 _INVALID: Final = ".arc-invalid-quoted-identifier"
 _SPAN: Final = r"(?:INTERVAL\s*)?'(\d+)\s*(second|minute|hour|day|week|month)s?'"
 _BUCKET_FROM: Final = re.compile(
@@ -39,7 +46,10 @@ def rewritten(sql: str, database: str, source: Source) -> str:
     lowered = sql.lower()
     if "read_parquet" in lowered or not ("from" in lowered or "join" in lowered):
         return sql
-    hidden, masks = masked(_with_plain_times(sql))
+    sql = _with_plain_times(sql)
+    if database and _SIMPLE.fullmatch(sql) and lowered.count("from ") == 1 and " join " not in lowered:
+        return _SIMPLE_TABLE.sub(lambda m: f"FROM {source(database, m[1])}", sql, count=1)
+    hidden, masks = masked(sql)
     hidden = without_comments(without_inner_from(hidden))
     tables = _Tables(
         database or "default",
