@@ -75,8 +75,9 @@ async def test_orgs_take_turns_however_often_one_of_them_asks(shop: Workshop) ->
     reads, order = LongReads(shop.database), list[str]()
     first = Slow()
 
-    def note(org: str) -> None:
+    def note(org: str) -> list[object]:
         order.append(org)
+        return []
 
     asked = [asyncio.create_task(reads.read(ACME, first))]
     await begun(first)
