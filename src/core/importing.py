@@ -19,7 +19,7 @@ _UNCONFIRMED: Final = 8
 """Batches that a store may not show yet, while the next ones are on their way."""
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 5.0
-_PATIENCE: Final = 300.0
+_PATIENCE: Final = 180.0
 """Seconds for which a store may buffer and hide what it took."""
 
 Identity = tuple[Micros, str]
