@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from core.model.errors import ConfigurationError
+from core.settings_arc import ArcSettings
 from core.settings_field import Described, check_ranges, described, number, setting
 from core.settings_limits import LimitsSettings
 
@@ -73,42 +74,6 @@ class LogSettings:
         "info", "the least important line that is logged"
     )
     format: Literal["console", "json"] = setting("console", "`console` for people, `json` for machines")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArcSettings:
-    connect_timeout: float = setting(
-        5.0, "how long connecting to an Arc may take", unit="seconds", low=0.1, high=_HOUR
-    )
-    query_timeout: float = setting(
-        30.0,
-        "how long the store may take over one read; then 504",
-        unit="seconds",
-        low=0.1,
-        high=_HOUR,
-    )
-    write_batch_size: int = setting(
-        10_000, "a batch of so many memories is written at once", unit="memories", low=1, high=1_000_000
-    )
-    write_batch_bytes: int = setting(
-        4 * _MIB, "a batch of so many bytes is written at once", unit="bytes", low=1024, high=1024 * _MIB
-    )
-    write_flush_interval_ms: int = setting(
-        10_000,
-        "a batch is written when its oldest memory has waited so long; readers see what waits,"
-        " so longer means fewer and larger files, not staler answers",
-        unit="milliseconds",
-        low=10,
-        high=600_000,
-    )
-    confirm: Literal["visible", "accepted"] = setting(
-        "visible",
-        "when the journal lets go of a memory: once the Arc has shown it, or some time after the Arc took it,"
-        " which costs no query but loses what the Arc loses",
-    )
-
-    def __post_init__(self) -> None:
-        check_ranges("arc", self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +203,7 @@ class Settings:
     server: ServerSettings = ServerSettings()
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     log: LogSettings = LogSettings()
-    arc: ArcSettings = ArcSettings()
+    arc: ArcSettings = field(default_factory=ArcSettings)
     auth: AuthSettings = AuthSettings()
     dedup: DedupSettings = DedupSettings()
     journal: JournalSettings = JournalSettings()

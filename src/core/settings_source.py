@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from core import settings as s
 from core.model.errors import ConfigurationError
+from core.settings_arc import ArcSettings
 from core.settings_field import Described
 from core.settings_files import find_file, read_master_key, read_toml
 from core.settings_limits import LimitsSettings
@@ -141,7 +142,7 @@ class _Sections(BaseSettings):
     server: s.ServerSettings = s.ServerSettings()
     limits: LimitsSettings = LimitsSettings()
     log: s.LogSettings = s.LogSettings()
-    arc: s.ArcSettings = s.ArcSettings()
+    arc: ArcSettings = ArcSettings()
     auth: s.AuthSettings = s.AuthSettings()
     dedup: s.DedupSettings = s.DedupSettings()
     journal: s.JournalSettings = s.JournalSettings()

@@ -10,7 +10,8 @@ import pytest
 from core.adapters.clock import SystemClock
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.model.tenant import SealedBinding
-from core.settings import ArcSettings, AuthSettings, Settings
+from core.settings import AuthSettings, Settings
+from core.settings_arc import ArcSettings
 from core.vault import Vault, generate_master_key, parse_master_key
 from flusher.__main__ import main, run_flusher
 from tests.contract.journals import ACME, Workshop, draft, make_file, open_workshop

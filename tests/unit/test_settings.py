@@ -11,13 +11,13 @@ import pytest
 from core.model.errors import ConfigurationError
 from core.settings import (
     SECTIONS,
-    ArcSettings,
     AuthSettings,
     LegacyArc,
     ServerSettings,
     Settings,
     every_setting,
 )
+from core.settings_arc import ArcSettings
 from core.settings_field import Described, number
 from core.settings_shown import shown, text_of
 from tests.source import SRC, modules

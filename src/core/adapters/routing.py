@@ -1,11 +1,11 @@
 """Sends each binding to the store that serves its URL."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from core.model.errors import StoreUnreachable
 from core.model.memory import Memory, MemoryFilter, Micros, Order, Position, Span, Tally
 from core.model.tenant import Binding
-from core.ports import EventStore, Parcel, StorePlaces
+from core.ports import EventRemover, EventStore, Parcel, Removal, Removed, StorePlaces
 
 
 class EmbeddedStore(EventStore, StorePlaces, Protocol):
@@ -13,23 +13,24 @@ class EmbeddedStore(EventStore, StorePlaces, Protocol):
 
 
 class StoreRouter:
-    """An `EventStore` made of several: the embedded one for `file:`, others by URL scheme.
+    """An `EventStore` made of two: the embedded one for `file:`, an Arc for all others.
 
-    A binding without a store here is unreachable, not refused: what was written stays owed.
+    The latter is made when the first binding asks for it: its libraries take a while to load.
     """
 
-    def __init__(self, embedded: EmbeddedStore) -> None:
+    def __init__(self, embedded: EmbeddedStore, open_arc: Callable[[], EventStore]) -> None:
         self._embedded = embedded
+        self._open_arc = open_arc
+        self._arc: EventStore | None = None
         self.hides_for = embedded.hides_for
 
     def store_for(self, binding: Binding) -> EventStore:
-        """The store of this binding. Raises StoreUnreachable where none serves its URL."""
-        if not binding.is_embedded:
-            raise StoreUnreachable(
-                f"no store in this version serves {binding.url.split(':')[0]}: bindings",
-                hint="bind the org to a folder with `memtrace org add-arc <org_id> --url file:/folder`",
-            )
-        return self._embedded
+        """The store of this binding; ask it, and not the router, for how long it hides something."""
+        if binding.is_embedded:
+            return self._embedded
+        if self._arc is None:
+            self._arc = self._open_arc()
+        return self._arc
 
     async def prepare(self, binding: Binding) -> None:
         """Makes the folder of an embedded store; leaves other places to their owners."""
@@ -63,3 +64,15 @@ class StoreRouter:
 
     async def check(self, binding: Binding) -> None:
         await self.store_for(binding).check(binding)
+
+
+class RemoverRouter:
+    """Likewise for what removes."""
+
+    def __init__(self, embedded: EventRemover, open_arc: Callable[[], EventRemover]) -> None:
+        self._embedded = embedded
+        self._open_arc = open_arc
+
+    async def remove(self, binding: Binding, removal: Removal) -> Removed:
+        remover = self._embedded if binding.is_embedded else self._open_arc()
+        return await remover.remove(binding, removal)

@@ -15,7 +15,7 @@ from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.moves import SqliteMoves
 from core.adapters.sqlite.orgs import SqliteOrgs
-from core.bootstrap.parts import embedded_store, open_database
+from core.bootstrap.parts import embedded_store, open_database, opening
 from core.hashing import Hasher
 from core.model.tenant import Binding
 from core.ports import BindingStore, Clock, DeadLetters, EventStore, HealthBoard, Leases, Ledger, Moves
@@ -46,9 +46,9 @@ class Admin:
 async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
     """Everything a one-shot command needs; a fresh installation is made on the way."""
     clock = SystemClock()
-    with contextlib.ExitStack() as closing:
+    async with opening(settings, clock) as (closing, arcs):
         database = open_database(settings, closing)
-        store = StoreRouter(embedded_store(settings, clock, closing))
+        store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
         yield build_admin(settings, database, clock, closing, store)
 
 

@@ -10,7 +10,7 @@ from core.adapters.clock import SystemClock
 from core.adapters.events.merge import Merger
 from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
-from core.adapters.routing import StoreRouter
+from core.adapters.routing import RemoverRouter, StoreRouter
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.deletions import SqliteDeletions
@@ -22,7 +22,7 @@ from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
 from core.adapters.sqlite.undertaker import SqliteUndertaker
-from core.bootstrap.parts import embedded_store, open_database
+from core.bootstrap.parts import embedded_store, open_database, opening
 from core.ports import (
     AgentStore,
     BindingStore,
@@ -74,7 +74,7 @@ class FlusherServices:
 async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
     """Everything a flusher needs. It may run beside a server on the same file, or alone."""
     clock = SystemClock()
-    with contextlib.ExitStack() as closing:
+    async with opening(settings, clock) as (closing, arcs):
         database = open_database(settings, closing, cache_kib=_CACHE_KIB)
         metrics = PrometheusMetrics(process="flusher")
         # One thread: each costs its own buffers, and nobody waits for a batch.
@@ -91,9 +91,11 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
             expiry=SqliteExpiry(database),
             bindings=SqliteBindings(database),
             vault=Vault(parse_master_key(settings.master_key)),
-            store=StoreRouter(embedded),
+            store=StoreRouter(embedded, arcs.store),
             open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),
-            open_remover=lambda still_mine: ParquetRemover(store=embedded, still_mine=still_mine),
+            open_remover=lambda still_mine: RemoverRouter(
+                ParquetRemover(store=embedded, still_mine=still_mine), arcs.remover
+            ),
             undertaker=SqliteUndertaker(database, clock=clock),
             deletions=SqliteDeletions(database, clock=clock),
             orgs=SqliteOrgs(database),

@@ -26,7 +26,7 @@ from core.agents import Agents
 from core.asking import StoreReader
 from core.auth import Authenticator, Callers, Gate, OpenGate
 from core.bootstrap.admin import Admin, build_admin
-from core.bootstrap.parts import embedded_store, open_database
+from core.bootstrap.parts import embedded_store, open_database, opening
 from core.hashing import Hasher
 from core.health import Health
 from core.ingest import Ingest
@@ -74,11 +74,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
     """
     clock = SystemClock()
-    with contextlib.ExitStack() as closing:
+    async with opening(settings, clock) as (closing, arcs):
         database = open_database(settings, closing)
         metrics = PrometheusMetrics(process="server")
         journal = _open_journal(settings, database, clock, metrics, closing)
-        store = StoreRouter(embedded_store(settings, clock, closing))
+        store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
         admin = build_admin(settings, database, clock, closing, store)
         await _first_start(settings, admin.tenants)
         reader = StoreReader(

@@ -10,7 +10,7 @@ import msgspec
 from core.adapters.arc.answers import Row, columnar_rows, counted, counted_rows, counting
 from core.adapters.arc.client import ArcClient, Request
 from core.adapters.arc.payload import Compression, compressed
-from core.adapters.arc.replies import Reply, no_arc, query_error, write_error
+from core.adapters.arc.replies import Reply, admin_error, no_arc, query_error, write_error
 from core.model.errors import StoreAmbiguous, StoreDenied
 from core.model.tenant import Binding
 from core.ports import Clock
@@ -19,6 +19,8 @@ _WRITE: Final = "/api/v1/write/msgpack"
 _QUERY: Final = "/api/v1/query"
 _QUERY_COLUMNAR: Final = "/api/v1/query/msgpack"
 _VERIFY: Final = "/api/v1/auth/verify"
+_FLUSH: Final = "/api/v1/write/line-protocol/flush"
+_DELETE: Final = "/api/v1/delete"
 _UNKNOWN: Final = (404, 405, 501)
 _BELIEVED: Final = 600.0
 """Seconds for which an Arc without the columnar door is not asked for it again."""
@@ -86,6 +88,43 @@ class ArcDoors:
             headers["accept-encoding"] = "gzip"
         return await self._client.ask(binding, Request("POST", path, binding.arc_key, body, headers), timeout)
 
+    async def flush(self, binding: Binding, timeout: float) -> None:
+        """Returns when this Arc has written out all that it held in memory. Needs the admin key."""
+        reply = await self._client.ask(binding, Request("POST", _FLUSH, binding.admin_key), timeout)
+        if not reply.is_success:
+            raise admin_error(reply)
+
+    async def delete(self, binding: Binding, predicate: str, timeout: float, *, dry_run: bool) -> int | None:
+        """How many rows went, or would; None when they are more than the Arc removes at once.
+
+        Needs the admin key. Raises StoreAmbiguous when only some of the files were rewritten.
+        """
+        asked = {
+            "database": binding.database,
+            "measurement": binding.measurement,
+            "where": predicate,
+            "dry_run": dry_run,
+            "confirm": True,
+        }
+        request = Request(
+            "POST",
+            _DELETE,
+            binding.admin_key,
+            msgspec.json.encode(asked),
+            {"content-type": "application/json"},
+        )
+        reply = await self._client.ask(binding, request, timeout)
+        if reply.status == 400 and b"exceeding maximum" in reply.body:
+            return None
+        if reply.status == 207:
+            raise StoreAmbiguous("the Arc rewrote only some of the files")
+        if not reply.is_success:
+            raise admin_error(reply)
+        try:
+            return msgspec.json.decode(reply.body, type=_Deleted).deleted_count
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            raise no_arc() from e
+
     async def verify(self, binding: Binding, timeout: float) -> None:
         """Returns when the key may read and write, as far as the Arc says. Raises StoreDenied."""
         reply = await self._client.ask(binding, Request("GET", _VERIFY, binding.arc_key), timeout)
@@ -99,6 +138,10 @@ class ArcDoors:
                 f"the binding's key may not {' nor '.join(sorted(lacking))}",
                 hint="give the binding a key that may read and write: `memtrace org add-arc`",
             )
+
+
+class _Deleted(msgspec.Struct):
+    deleted_count: int
 
 
 class _Verified(msgspec.Struct):

@@ -57,6 +57,16 @@ def query_error(reply: Reply) -> StoreError:
     return _error(reply)
 
 
+def admin_error(reply: Reply) -> StoreError:
+    """Why a flush or a deletion was not carried out; the reply is no success."""
+    if reply.status in (401, 403):
+        return StoreDenied(
+            f"the Arc refuses to delete ({reply.status})",
+            hint="`memtrace org set-admin-key` takes an admin's key; delete.enabled is set in the Arc",
+        )
+    return query_error(reply)
+
+
 def _error(reply: Reply) -> StoreError:
     status, wait = reply.status, _wait(reply)
     if status in (401, 403):

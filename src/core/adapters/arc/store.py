@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import core.adapters.events.sql as sql
 from core.adapters.arc.answers import Row
 from core.adapters.arc.doors import ArcDoors
 from core.adapters.arc.payload import encode
-from core.adapters.events import sql
 from core.adapters.events.schema import NO_TYPE, has_no_key, memory_of, tally_of
 from core.adapters.events.sql import ROOM, Matching, Statement
 from core.model.memory import ERROR_EVENT, Memory, MemoryFilter, Micros, Order, Position, Span, Tally
