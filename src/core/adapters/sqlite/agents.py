@@ -1,10 +1,13 @@
 """Registered agents in SQLite."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.journal_schema import chunks
 from core.adapters.sqlite.rows import json_of, moment_in, moment_or_none, object_in, rules, text_of
 from core.model.memory import Micros, OrgId
 from core.model.timewindow import moment_of
@@ -13,6 +16,8 @@ from core.model.work import Agent
 _COLUMNS: Final = "id, org_id, name, description, config_json, created_at, last_active_at"
 _FOUND: Final = "org_id = :org AND (id = :who OR name = :who) ORDER BY id = :who DESC LIMIT 1"
 """By id, else by name."""
+_TOUCHED: Final = """org_id = :org AND (id = :who OR name = :who)
+    AND (last_active_at IS NULL OR last_active_at < :at)"""
 
 
 class SqliteAgents:
@@ -79,17 +84,18 @@ class SqliteAgents:
         return await self._database.write(work)
 
     async def touch_agents(self, org_id: OrgId, seen: dict[str, Micros]) -> None:
+        """Few of them in one transaction, and none for agents of which nothing changes."""
         touches = [{"org": org_id, "who": who, "at": text_of(moment_of(at))} for who, at in seen.items()]
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                """UPDATE agents SET last_active_at = :at
-                   WHERE org_id = :org AND (id = :who OR name = :who)
-                     AND (last_active_at IS NULL OR last_active_at < :at)""",
-                touches,
-            )
+        def news(connection: sqlite3.Connection) -> list[dict[str, str]]:
+            find = f"SELECT 1 FROM agents WHERE {_TOUCHED}"
+            return [touch for touch in touches if connection.execute(find, touch).fetchone()]
 
-        await self._database.write(work)
+        def work(connection: sqlite3.Connection, touches: Sequence[dict[str, str]]) -> None:
+            connection.executemany(f"UPDATE agents SET last_active_at = :at WHERE {_TOUCHED}", touches)
+
+        for chunk in chunks(await self._database.read(news)):
+            await self._database.write(partial(work, touches=chunk))
 
 
 def _agent(row: tuple[Any, ...]) -> Agent:
