@@ -21,9 +21,14 @@ _LONGEST_READ: Final = windows.DAY
 
 
 async def tally(
-    store: StoreReader, binding: Binding, filter: MemoryFilter, tail: TailRows, recent_since: Micros
+    store: StoreReader,
+    binding: Binding,
+    filter: MemoryFilter,
+    tail: TailRows,
+    recent_since: Micros,
+    until: Micros,
 ) -> Tally:
-    """Exact counts of the distinct memories in tail and store together, deleted ones left out.
+    """Exact counts of the distinct memories before `until` in tail and store together, save deleted ones.
 
     Only what is unsettled can be in both. So around those times, and those of graves, the identities
     of both are united, and what lies between is counted by the store; every stretch of it is read
@@ -33,10 +38,11 @@ async def tally(
     graves = tail.graves
     if graves:
         filter = msgspec.structs.replace(filter, excluded=graves.exclusions)
-    old = [row for row in tail.rows if row.time <= tail.settled_through]
-    _count(counts, [row for row in tail.rows if row.time > tail.settled_through], recent_since)
+    settled = min(tail.settled_through + 1, until)
+    old = [row for row in tail.rows if row.time < settled]
+    _count(counts, [row for row in tail.rows if settled <= row.time < until], recent_since)
     async with store.one_answer():
-        stored = await store.occupied(binding, Span(graves.floor, tail.settled_through + 1))
+        stored = await store.occupied(binding, Span(graves.floor, settled))
         shared = windows.clusters(
             [row.time for row in old] + [time for time, _ in graves.identities if time >= stored.since],
             stored.until,

@@ -33,6 +33,7 @@ from core.telemetry import Metrics
 
 QueryKind = Literal["list", "search", "context"]
 
+_EVER: Final[Micros] = 2**62
 _MOST_A_FETCH: Final = 2_000
 _FEWEST_ON_CONTINUING: Final = 100
 _LOOKUP: Final = 100
@@ -95,15 +96,22 @@ class Recall:
             raise NotFound("memory not found")
         return memory
 
-    async def tally(self, principal: Principal, filter: MemoryFilter, recent_since: Micros) -> Tally:
-        """Exact counts of the distinct memories that match, over all time.
+    async def tally(
+        self, principal: Principal, filter: MemoryFilter, recent_since: Micros, *, until: Micros = _EVER
+    ) -> Tally:
+        """Exact counts of the distinct memories that match, of all time before `until`.
 
         The filter must not look into contents: neither side of counting has them.
         """
         binding = principal.bound()
         self._metrics.count("memtrace_queries_total", 1, "stats")
         tail = await self._journal.tail_rows(binding.org_id, filter)
-        return await counting.tally(self._store, binding, filter, tail, recent_since)
+        return await counting.tally(self._store, binding, filter, tail, recent_since, until)
+
+    async def waiting(self, principal: Principal, filter: MemoryFilter, until: Micros) -> int:
+        """How many memories that match, stamped before `until`, are not settled; asks no store."""
+        tail = await self._journal.tail_rows(principal.org_id, filter)
+        return sum(row.time < until for row in tail.rows)
 
     async def _search(self, binding: Binding, query: MemoryQuery) -> Page:
         span = span_of(query)

@@ -76,7 +76,7 @@ async def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
     [
         ("DELETE", URL, "GET, HEAD, OPTIONS, POST"),
         ("POST", "/health", "GET, HEAD, OPTIONS"),
-        ("PATCH", "/api/v1/sessions/s", "GET, HEAD, OPTIONS, PUT"),
+        ("PATCH", "/api/v1/sessions/s", "DELETE, GET, HEAD, OPTIONS, PUT"),
         ("GET", "/api/v1/search", "OPTIONS, POST"),
         ("BREW", "/api/v1/agents/a", "DELETE, GET, HEAD, OPTIONS"),
     ],

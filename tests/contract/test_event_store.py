@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model.memory import Memory, MemoryFilter, Order, Position, Span, Tally
+from core.model.memory import Exclusion, Memory, MemoryFilter, Order, Position, Span, Tally
 from tests.contract.event_stores import (
     ACME,
     ALWAYS,
@@ -188,6 +188,27 @@ async def test_a_filter_means_what_the_model_says(shelf: Shelf, filter: MemoryFi
     found = await shelf.store.identities(binding, filter, ALWAYS)
     assert sorted(found) == [(m.time, m.dedup_key, m.memory_type, m.event_type) for m in expected]
     assert (await shelf.store.tally(binding, filter, ALWAYS, 0)).total == len(expected)
+
+
+async def test_what_is_excluded_is_left_out_of_every_answer(shelf: Shelf) -> None:
+    memories = [
+        memory(i * HOUR // 4, f"k{i}", session_id=("", "s", "t")[i % 3], agent_id=("one", "two")[i % 2])
+        for i in range(24)
+    ]
+    await shelf.put(*memories)
+    excluded = (
+        Exclusion(until=T0 + 5 * HOUR, session_id="s"),
+        Exclusion(until=T0 + 2 * HOUR, agent_ids=("one", "nobody")),
+        Exclusion(until=T0 + 1),
+    )
+    filter = MemoryFilter(excluded=excluded)
+    left = [m for m in memories if filter.matches(m)]
+    assert 0 < len(left) < len(memories)
+    assert await shelf.search(filter) == left
+    binding = shelf.bind(ACME)
+    found = await shelf.store.identities(binding, filter, ALWAYS)
+    assert sorted((time, key) for time, key, _, _ in found) == [m.identity for m in left]
+    assert (await shelf.store.tally(binding, filter, ALWAYS, 0)).total == len(left)
 
 
 async def test_a_tag_matches_whole_tags_only(shelf: Shelf) -> None:

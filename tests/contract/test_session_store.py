@@ -8,6 +8,7 @@ import pytest
 from core.model.errors import InvalidRequest, NotFound
 from core.model.memory import OrgId
 from core.model.work import Session, SessionStatus
+from core.ports import IdempotencyKey
 from tests.contract.metadata import ACME, OTHER, Metadata, later
 
 
@@ -150,3 +151,23 @@ async def test_sessions_are_counted_under_all_names_of_an_agent(metadata: Metada
 async def test_counting_for_no_names_counts_nothing(metadata: Metadata) -> None:
     await metadata.sessions.create_session(_session(1))
     assert await metadata.sessions.count_sessions(ACME, []) == (0, 0)
+
+
+async def test_a_deleted_session_is_gone_in_its_org_alone(metadata: Metadata) -> None:
+    await metadata.sessions.create_session(_session(1))
+    assert not await metadata.sessions.delete_session(OTHER, "sess_1")
+    assert await metadata.sessions.delete_session(ACME, "sess_1")
+    assert await metadata.sessions.find_session(ACME, "sess_1") is None
+    assert not await metadata.sessions.delete_session(ACME, "sess_1")
+
+
+async def test_the_answer_kept_of_a_deleted_session_tells_its_metadata_no_more(metadata: Metadata) -> None:
+    for n, org in enumerate((ACME, OTHER)):
+        answer = b'{"id":"sess_1","metadata":{"who":"private"},"status":"active"}'
+        await metadata.replies.keep_reply(org, IdempotencyKey(b"k", b"b"), n, 201, answer)
+    await metadata.sessions.delete_session(ACME, "sess_1")
+    kept = await metadata.replies.begin_reply(ACME, IdempotencyKey(b"k", b"b"), 5, 0)
+    assert kept == (201, b'{"id":"sess_1","status":"active"}')
+    others = await metadata.replies.begin_reply(OTHER, IdempotencyKey(b"k", b"b"), 5, 0)
+    assert others is not None
+    assert b"private" in others[1]

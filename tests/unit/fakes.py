@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from core.asking import StoreReader
+from core.model.deletion import NO_GRAVES
 from core.model.memory import (
     Draft,
     Memory,
@@ -168,6 +169,7 @@ class FakeJournal:
     def __init__(self, tail: Sequence[Memory] = (), settled_through: Micros = 0) -> None:
         self.rows = list(tail)
         self.settled_through = settled_through
+        self.graves = NO_GRAVES
         self.claims: dict[str, Micros] = {}
         self.appended: list[tuple[OrgId, list[Draft], IdempotencyKey | None]] = []
         self.duplicates: set[str] = set()
@@ -186,15 +188,18 @@ class FakeJournal:
 
     async def tail(self, org_id: OrgId, filter: MemoryFilter, span: Span, order: Order, limit: int) -> Tail:
         rows = [m for m in self.rows if span.since <= m.time < span.until and filter.matches(m)]
-        tail = Tail(ordered(rows, order)[:limit], self.settled_through)
+        visible = self.graves.visible(ordered(rows, order))
+        tail = Tail(visible[:limit], self.settled_through, self.graves)
         self.after_snapshot()
         return tail
 
     async def tail_rows(self, org_id: OrgId, filter: MemoryFilter) -> TailRows:
         rows = [
-            TailRow(m.time, m.dedup_key, m.memory_type, m.event_type) for m in self.rows if filter.matches(m)
+            TailRow(m.time, m.dedup_key, m.memory_type, m.event_type)
+            for m in self.graves.visible(self.rows)
+            if filter.matches(m)
         ]
-        tail = TailRows(rows, self.settled_through)
+        tail = TailRows(rows, self.settled_through, self.graves)
         self.after_snapshot()
         return tail
 
@@ -218,7 +223,7 @@ class World:
     def everything(self) -> list[Memory]:
         """What a reader must be shown: each memory once."""
         held = {m.identity: m for m in [*self.store.rows, *self.journal.rows]}
-        return ordered(list(held.values()), "asc")
+        return ordered(self.journal.graves.visible(held.values()), "asc")
 
     def deliver(self, memories: Sequence[Memory]) -> None:
         """The store takes them; the journal keeps them until they are settled."""

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.model.deletion import Graves
 from core.model.errors import NoArcInstance, StoreUnreachable
-from core.model.memory import Memory, MemoryFilter, Tally
+from core.model.memory import Memory, MemoryFilter, Tally, claim_key
 from core.model.windows import DAY, HOUR, MINUTE
 from tests.unit.fakes import World, counted, memory, principal
 from tests.unit.test_recall import AGES, NOW, move_between, worlds
@@ -38,6 +39,25 @@ async def test_counts_are_exact_when_the_store_takes_memories_between_its_own_an
 
     world.store.before_answer = deliver_one
     assert await world.recall.tally(principal(), EVERYTHING, 0) == truth
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds(), AGES)
+async def test_counts_up_to_a_time_are_exact(made: tuple[World, list[Memory]], age: int) -> None:
+    world, moving = made
+    until = NOW - age
+    truth = counted([m for m in world.everything if m.time < until], 0)
+    move_between(world, moving)
+    assert await world.recall.tally(principal(), EVERYTHING, 0, until=until) == truth
+
+
+async def test_thousands_of_graves_are_counted_around() -> None:
+    world = World()
+    world.store.rows = [memory(NOW - n * MINUTE) for n in range(20_000)]
+    world.journal.settled_through = NOW
+    buried = world.store.rows[::4]
+    world.journal.graves = Graves(identities=frozenset((m.time, claim_key(m.dedup_key)) for m in buried))
+    assert await world.recall.tally(principal(), EVERYTHING, 0) == counted(world.everything, 0)
 
 
 async def test_errors_and_recent_ones_are_counted_from_the_given_time() -> None:

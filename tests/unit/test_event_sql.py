@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.adapters.events import sql
+from core.adapters.events.literal import literal
 from core.adapters.events.sql import Matching, Statement
-from core.model.memory import MemoryFilter, OrgId, Position, Span
+from core.model.memory import Exclusion, MemoryFilter, OrgId, Position, Span
 
 ORG = OrgId("org_acme")
 SPAN = Span(1_773_568_800_000_000, 1_773_576_000_000_001)
@@ -82,6 +83,27 @@ def test_an_importance_of_zero_asks_nothing() -> None:
     assert "TRY_CAST(importance AS DOUBLE) >= 0.5" in where(
         sql.search(matching(MemoryFilter(min_importance=0.5)), "asc", 1)
     )
+
+
+def test_exclusions_are_left_out_with_times_as_numbers_and_never_null() -> None:
+    filter = MemoryFilter(
+        excluded=(Exclusion(until=5), Exclusion(until=7, session_id="it's", agent_ids=("a", "b")))
+    )
+    session = literal("it's")
+    for statement in statements(matching(filter)):
+        assert "NOT (epoch_us(time) < 5)" in statement.text
+        assert (
+            f"NOT (epoch_us(time) < 7 AND coalesce(session_id, '') = {session}"
+            " AND coalesce(agent_id, '') IN ('a', 'b'))"
+        ) in statement.text
+        assert where(statement).startswith(BOUNDS)
+
+
+def test_exclusions_without_room_are_left_to_the_caller() -> None:
+    filter = MemoryFilter(excluded=tuple(Exclusion(until=n, session_id="s" * 120) for n in range(64)))
+    statement = sql.search(matching(filter, room=sql.ROOM), "desc", 10)
+    assert not statement.is_exact
+    assert len(statement.text.encode()) <= sql.ROOM
 
 
 def test_a_tally_without_repeats_reads_no_keys() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.model.deletion import Graves
 from core.model.errors import (
     InvalidCursor,
     NoArcInstance,
@@ -14,7 +15,17 @@ from core.model.errors import (
     StoreTimeout,
     StoreUnreachable,
 )
-from core.model.memory import Memory, MemoryFilter, MemoryQuery, Micros, Order, Page, Position
+from core.model.memory import (
+    Exclusion,
+    Memory,
+    MemoryFilter,
+    MemoryQuery,
+    Micros,
+    Order,
+    Page,
+    Position,
+    claim_key,
+)
 from core.model.windows import DAY, HOUR, MINUTE
 from tests.unit.fakes import World, memory, ordered, principal
 
@@ -44,8 +55,24 @@ def worlds(draw: st.DrawFn) -> tuple[World, list[Memory]]:
         if foreign <= settled_through:
             world.store.rows += [memory(foreign, key) for key in draw(st.lists(st.sampled_from("abcd")))]
     world.journal.settled_through = settled_through
+    if draw(st.booleans()):
+        world.journal.graves = draw(graves_in([*world.store.rows, *world.journal.rows]))
     moving = [m for m in world.journal.rows if draw(st.booleans())]
     return world, moving
+
+
+@st.composite
+def graves_in(draw: st.DrawFn, memories: list[Memory]) -> Graves:
+    """Some of these deleted by themselves, some by rule."""
+    buried = [m for m in memories if draw(st.integers(0, 3)) == 0]
+    rules = st.builds(
+        Exclusion,
+        until=AGES.map(lambda age: NOW - age),
+        session_id=st.sampled_from(["", "s1", "s1", "s2"]),
+        agent_ids=st.sampled_from([(), ("agent",), ("nobody",)]),
+    )
+    exclusions = draw(st.lists(rules, max_size=2))
+    return Graves(tuple(exclusions), frozenset((m.time, claim_key(m.dedup_key)) for m in buried))
 
 
 def move_between(world: World, moving: list[Memory]) -> None:
@@ -316,6 +343,38 @@ async def test_every_memory_is_found_by_its_id_whatever_settles_meanwhile(
     move_between(world, moving)
     for m in everything:
         assert await world.recall.get(principal(), m.id) == m
+
+
+async def test_a_deleted_memory_is_found_by_no_id_and_no_key() -> None:
+    world = World()
+    kept, buried, covered = memory(NOW, "a"), memory(NOW, "b"), memory(NOW - HOUR, "c", session_id="gone")
+    world.store.rows = [kept, buried, covered]
+    world.journal.settled_through = NOW
+    world.journal.claims = {"b": NOW, "c": NOW - HOUR}
+    world.journal.graves = Graves(
+        (Exclusion(until=NOW, session_id="gone"),), frozenset([(NOW, claim_key("b"))])
+    )
+    assert await world.recall.get(principal(), kept.id) == kept
+    for reference in (buried.id, covered.id, "b", "c"):
+        with pytest.raises(NotFound):
+            await world.recall.get(principal(), reference)
+
+
+async def test_what_retention_covers_is_not_read_from_the_store() -> None:
+    world = World()
+    world.store.rows = [memory(NOW - age * DAY) for age in range(400)]
+    world.journal.settled_through = NOW
+    world.journal.graves = Graves((Exclusion(until=NOW - 30 * DAY),))
+    page = await world.recall.search(principal(), MemoryQuery(limit=100))
+    assert [m.time for m in page.memories] == [NOW - age * DAY for age in range(31)]
+    assert min(span.since for call, span in world.store.asked if call == "search") == NOW - 30 * DAY
+
+
+async def test_what_waits_is_counted_without_the_store() -> None:
+    world = World()
+    world.journal.rows = [memory(NOW - age) for age in (5, 4, 3)]
+    assert await world.recall.waiting(principal(), MemoryFilter(), NOW - 3) == 2
+    assert world.store.asked == []
 
 
 async def test_an_unsettled_memory_is_found_without_the_store() -> None:

@@ -14,6 +14,7 @@ from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.checkpoint import Checkpointer
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.journal import SqliteJournal
 from core.adapters.sqlite.keys import SqliteKeys
@@ -27,6 +28,7 @@ from core.asking import StoreReader
 from core.auth import Authenticator, Callers, Gate, OpenGate
 from core.bootstrap.admin import Admin, build_admin
 from core.bootstrap.parts import embedded_store, open_database, opening
+from core.deletions import Forgetting
 from core.hashing import Hasher
 from core.health import Health
 from core.ingest import Ingest
@@ -41,6 +43,8 @@ from core.tenants import Tenants
 MICROS: Final = 1_000_000
 _HOUR: Final = 3_600
 _GRACE: Final = 60 * MICROS
+_ERASING: Final = 2.0
+"""Seconds for which a request takes what it deleted out of the journal; the flusher does the rest."""
 _TIDY_EVERY: Final = 1.0
 _PROBES_KIB: Final = 512
 _PRUNE_EVERY: Final = 5
@@ -60,6 +64,7 @@ class Services:
     storyteller: Storyteller
     agents: Agents
     sessions: Sessions
+    forgetting: Forgetting
     replies: Replies
     health: Health
     ledger: Ledger
@@ -106,6 +111,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             storyteller=Storyteller(recall=recall),
             agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
             sessions=Sessions(sessions=sessions, clock=clock),
+            forgetting=_forgetting(settings, database, clock, recall),
             replies=SqliteReplies(database),
             health=Health(board=board, bindings=SqliteBindings(probed), clock=clock),
             ledger=SqliteLedger(probed),
@@ -155,6 +161,17 @@ def _gate(
         keys=SqliteKeys(database), callers=callers, hasher=Hasher(), clock=admin.clock, metrics=metrics
     )
     return closing.enter_context(contextlib.closing(gate))
+
+
+def _forgetting(settings: Settings, database: Database, clock: Clock, recall: Recall) -> Forgetting:
+    return Forgetting(
+        deletions=SqliteDeletions(database, clock=clock),
+        recall=recall,
+        sessions=SqliteSessions(database),
+        clock=clock,
+        window=int(settings.dedup.window_hours * _HOUR * MICROS),
+        patience=_ERASING,
+    )
 
 
 async def _first_start(settings: Settings, tenants: Tenants) -> None:

@@ -36,7 +36,9 @@ class Deletions(Protocol):
         """
         ...
 
-    async def find_deletion(self, org_id: OrgId, deletion_id: str) -> Deletion | None: ...
+    async def find_deletion(self, org_id: OrgId | None, deletion_id: str) -> Deletion | None:
+        """Of this org or, without one, of any."""
+        ...
 
     async def list_deletions(self, org_id: OrgId | None, limit: int) -> list[Deletion]:
         """The newest first."""

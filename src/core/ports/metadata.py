@@ -142,6 +142,13 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def delete_session(self, org_id: OrgId, session_id: str) -> bool:
+        """Its record, with the metadata wherever that is kept; False: unknown. Its memories stay.
+
+        A request that opened it and is repeated is answered as it was then, without the metadata.
+        """
+        ...
+
     async def count_sessions(self, org_id: OrgId, agent_ids: Sequence[str]) -> tuple[int, int]:
         """(all, active) sessions of an agent known by these names."""
         ...

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from core.model.deletion import DeletionState
 from core.model.memory import MemoryType
 from core.model.tenant import Permission
 from core.model.work import SessionStatus
@@ -135,6 +136,58 @@ class SessionListAnswer(Struct, kw_only=True, omit_defaults=True):
     count: int
     has_more: bool
     next_cursor: str = ""
+
+
+class RemovedAnswer(Struct, kw_only=True):
+    """How many memories are gone, and from where."""
+
+    journal: Annotated[int, Meta(description="that were not settled in the store yet")]
+    store: Annotated[int, Meta(description="that the event store had and has no more")]
+
+
+class RemainderAnswer(Struct, kw_only=True):
+    """What is not gone; `until` is null where nobody can say."""
+
+    where: str
+    until: Moment | None
+    why: str
+
+
+class DeletionAnswer(Struct, kw_only=True, omit_defaults=True):
+    """The receipt of a deletion. No read has shown what it covers since it was answered first."""
+
+    deletion_id: str
+    org_id: str
+    requested_at: Moment
+    state: Annotated[
+        DeletionState,
+        Meta(
+            description="pending: not taken out of the store for certain yet; removed: it is, and is looked"
+            " at again; closed: nothing can bring it back"
+        ),
+    ]
+    memory_id: Annotated[str, Meta(description="of the one memory it deleted")] = ""
+    session_id: Annotated[str, Meta(description="whose memories it deleted")] = ""
+    agent_ids: Annotated[tuple[str, ...], Meta(description="under which they were written")] = ()
+    before: Annotated[Moment, Meta(description="what was written from then on stays")] = ""
+    removed: RemovedAnswer
+    remains: list[RemainderAnswer]
+
+
+class DeletionListAnswer(Struct, kw_only=True):
+    """The newest deletions."""
+
+    deletions: list[DeletionAnswer]
+    count: int
+    has_more: bool
+
+
+class SessionDeletionAnswer(Struct, kw_only=True):
+    """What became of a session."""
+
+    session_id: str
+    had_record: Annotated[bool, Meta(description="whether it was registered")]
+    memories: Annotated[DeletionAnswer | None, Meta(description="null where they were not to be deleted")]
 
 
 class ContextAnswer(Struct, kw_only=True):

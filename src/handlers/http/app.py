@@ -46,6 +46,7 @@ def doors_of(services: Services) -> Doors:
         storyteller=services.storyteller,
         agents=services.agents,
         sessions=services.sessions,
+        forgetting=services.forgetting,
         repeats=repeats,
         health=services.health,
         ledger=services.ledger,

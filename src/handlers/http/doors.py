@@ -6,6 +6,7 @@ from typing import Protocol
 
 from core.agents import Agents
 from core.auth import Gate
+from core.deletions import Forgetting
 from core.health import Health
 from core.ingest import Ingest
 from core.limiter import Limiter
@@ -46,6 +47,7 @@ class Doors:
     storyteller: Storyteller
     agents: Agents
     sessions: Sessions
+    forgetting: Forgetting
     repeats: Repeats
     health: Health
     ledger: Ledger

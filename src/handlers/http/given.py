@@ -168,6 +168,18 @@ class SessionQuery(PageQuery, kw_only=True):
     status: SessionStatus | Empty = ""
 
 
+class DeletionsQuery(Struct, kw_only=True):
+    """Query parameters of the list of deletions."""
+
+    limit: Limit = 100
+
+
+class SessionDeletionQuery(Struct, kw_only=True):
+    """What is deleted with a session."""
+
+    memories: Annotated[bool, Meta(description="also all that was written in it")] = False
+
+
 class ListQuery(Struct, kw_only=True):
     """Query parameters of lists of memories. Where the path names the agent or session, it counts."""
 

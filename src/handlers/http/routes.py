@@ -17,8 +17,9 @@ from core.model.errors import (
     NotFound,
     StoreError,
     StoreTimeout,
+    TooManyDeletions,
 )
-from handlers.http import agents, memories, probes, published, sessions
+from handlers.http import agents, deletions, memories, probes, published, sessions
 from handlers.http import answers as out
 from handlers.http import given as into
 from handlers.http.endpoint import Endpoint, Errors, Handler
@@ -66,6 +67,15 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         summary="Find a memory by its id, or by its dedup key within the dedup window",
         answers=(out.MemoryAnswer,),
         errors=(*_READING, NotFound),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=f"{API}/memories/{{id}}",
+        permission="write",
+        handler=deletions.memory,
+        summary="Delete a memory for good; its receipt",
+        answers=(out.DeletionAnswer,),
+        errors=(*_READING, NotFound, TooManyDeletions),
     ),
     Endpoint(
         method="POST",
@@ -178,6 +188,16 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         errors=(NotFound,),
     ),
     Endpoint(
+        method="DELETE",
+        path=f"{API}/sessions/{{id}}",
+        permission="write",
+        handler=deletions.session,
+        summary="Delete a session's record, with `memories=true` all that was written in it too",
+        query=into.SessionDeletionQuery,
+        answers=(out.SessionDeletionAnswer,),
+        errors=(NoArcInstance, NotFound, TooManyDeletions),
+    ),
+    Endpoint(
         method="GET",
         path=f"{API}/sessions/{{id}}/memories",
         permission="read",
@@ -197,6 +217,24 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
         body_required=False,
         answers=(out.ContextAnswer,),
         errors=_READING,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{API}/deletions",
+        permission="read",
+        handler=deletions.list_all,
+        summary="List deletions, the newest first",
+        query=into.DeletionsQuery,
+        answers=(out.DeletionListAnswer,),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{API}/deletions/{{id}}",
+        permission="read",
+        handler=deletions.get,
+        summary="Say how far a deletion is: its receipt as of now",
+        answers=(out.DeletionAnswer,),
+        errors=(NotFound,),
     ),
     Endpoint(
         method="GET",

@@ -78,10 +78,11 @@ def insert(
 
 
 def extend(connection: sqlite3.Connection, deletion_id: str, now: Micros, exclusion: Exclusion) -> None:
-    """Covers this from now on, pending and due at once."""
+    """Covers this from now on: requested now, pending and due at once."""
     connection.execute(
-        "UPDATE deletions SET exclusion = ?, state = 'pending', due_at = ?, reason = '' WHERE id = ?",
-        (text_of(exclusion), now, deletion_id),
+        """UPDATE deletions SET exclusion = :rule, state = 'pending', requested_at = :now, due_at = :now,
+                                reason = '' WHERE id = :id""",
+        {"rule": text_of(exclusion), "now": now, "id": deletion_id},
     )
 
 

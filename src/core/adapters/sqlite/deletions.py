@@ -53,6 +53,7 @@ class SqliteDeletions:
             # Whoever stamps next, with whatever clock, stamps later than what is covered.
             rows.keep_stamps_after(connection, org_id, until - 1)
             rows.grow_version(connection, org_id)
+            note_content_gone(connection)  # what is settled may still be in the log
             return _found(connection, deletion_id)
 
         return await self._database.write(work)
@@ -69,12 +70,14 @@ class SqliteDeletions:
             )
             for chunk in chunks(found):
                 await self._database.write(partial(_erase, current, org_no, chunk))
-        await self._database.write(partial(_free_own_claim, current, org_no))
+        grave = current.grave
+        if grave is not None and await self._database.read(partial(_holds_claim, org_no=org_no, grave=grave)):
+            await self._database.write(partial(_free_claim, org_no, grave))
         return await self.find_deletion(deletion.org_id, deletion.id) or deletion
 
-    async def find_deletion(self, org_id: OrgId, deletion_id: str) -> Deletion | None:
+    async def find_deletion(self, org_id: OrgId | None, deletion_id: str) -> Deletion | None:
         found = await self._database.read(partial(rows.find, deletion_id=deletion_id))
-        return found if found is not None and found.org_id == org_id else None
+        return found if found is not None and org_id in (None, found.org_id) else None
 
     async def list_deletions(self, org_id: OrgId | None, limit: int) -> list[Deletion]:
         def read(connection: sqlite3.Connection) -> list[Deletion]:
@@ -130,8 +133,9 @@ def _buried(connection: sqlite3.Connection, org_no: int, org_id: OrgId, grave: G
         deletion_id = row[0]
         if row[1] == "closed":
             connection.execute(
-                "UPDATE deletions SET state = 'pending', due_at = ?, reason = '' WHERE id = ?",
-                (now, deletion_id),
+                """UPDATE deletions SET state = 'pending', requested_at = :now, due_at = :now, reason = ''
+                   WHERE id = :id""",
+                {"now": now, "id": deletion_id},
             )
             rows.grow_version(connection, org_id)
     _erase_grave(connection, deletion_id, org_no, org_id, grave)
@@ -180,11 +184,15 @@ def _erase(deletion: Deletion, org_no: int, times: Sequence[Micros], connection:
         note_content_gone(connection)
 
 
-def _free_own_claim(deletion: Deletion, org_no: int, connection: sqlite3.Connection) -> None:
-    if deletion.grave is not None:
-        time, key = deletion.grave
-        connection.execute(FREE_CLAIM, (org_no, key, time))
-    note_content_gone(connection)
+def _holds_claim(connection: sqlite3.Connection, org_no: int, grave: Grave) -> bool:
+    time, key = grave
+    found = "SELECT 1 FROM claims WHERE org_no = ? AND key = ? AND time = ?"
+    return connection.execute(found, (org_no, key, time)).fetchone() is not None
+
+
+def _free_claim(org_no: int, grave: Grave, connection: sqlite3.Connection) -> None:
+    time, key = grave
+    connection.execute(FREE_CLAIM, (org_no, key, time))
 
 
 def _count(connection: sqlite3.Connection, deletion_id: str, gone: int) -> None:

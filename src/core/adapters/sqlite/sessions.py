@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.journal_schema import note_content_gone
 from core.adapters.sqlite.rows import json_of, moment_in, moment_or_none, object_in, rules, text_of
 from core.model.memory import OrgId
 from core.model.work import Session, SessionStatus, merged
@@ -100,6 +101,23 @@ class SqliteSessions:
                 ),
             )
             return _find(connection, org_id, session_id)
+
+        return await self._database.write(work)
+
+    async def delete_session(self, org_id: OrgId, session_id: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            connection.execute(
+                """UPDATE replies SET answer = CAST(json_remove(CAST(answer AS TEXT), '$.metadata') AS BLOB)
+                   WHERE org_id = ? AND instr(answer, ?)""",
+                (org_id, session_id.encode()),
+            )
+            note_content_gone(connection)
+            return (
+                connection.execute(
+                    "DELETE FROM sessions WHERE org_id = ? AND id = ?", (org_id, session_id)
+                ).rowcount
+                > 0
+            )
 
         return await self._database.write(work)
 
