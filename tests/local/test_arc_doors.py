@@ -84,6 +84,15 @@ async def test_the_header_that_names_a_compression_is_not_looked_at(arc: Arc) ->
             {"m": "events", "columns": {"time": [msgpack.Timestamp(1)]}},
             "Invalid MessagePack payload: failed to normalize timestamps: invalid timestamp type",
         ),
+        (
+            {"m": "events", "columns": {"time": [T0], "a": [msgpack.ExtType(5, b"x")]}},
+            "Invalid MessagePack payload: failed to unmarshal msgpack: ",
+        ),
+        ({"m": "events", "columns": {7: [1]}}, "Invalid MessagePack payload: missing required field"),
+        ({"m": "events", "t": "now", "fields": {}}, "Invalid MessagePack payload: invalid timestamp type"),
+        ({"m": True, "columns": {"time": [T0]}}, "Invalid MessagePack payload: invalid measurement type"),
+        (gzip.compress(b"\x80" * 500)[:-9], "Invalid gzip compression: "),
+        (zstandard.compress(b"\x80" * 500)[:-3], "Invalid zstd compression: "),
         ({"m": "1events", "columns": {"time": [T0]}}, 'invalid measurement name "1events": must start with'),
         ({"m": "e" * 129, "columns": {"time": [T0]}}, "invalid measurement name"),
     ],
@@ -124,6 +133,17 @@ async def test_values_of_mixed_or_unknown_types_are_a_failure_for_good(
     answer = await arc.send({"m": "events", "columns": {"time": [T0, T0 + 1], "a": values}})
     assert answer.status_code == 500
     assert answer.json()["error"].startswith(f"Failed to write records: failed to convert columns: {words}")
+
+
+async def test_a_number_that_is_none_becomes_the_smallest_integer(arc: Arc) -> None:
+    await arc.write({"time": [T0, T0 + 1], "a": [1, math.nan]})
+    assert await arc.rows("SELECT a = -9223372036854775808 FROM events ORDER BY time") == [[False], [True]]
+
+
+async def test_what_no_number_can_say_is_kept_in_a_float_column(arc: Arc) -> None:
+    await arc.write({"time": [T0, T0 + 1, T0 + 2], "a": [math.nan, math.inf, -math.inf]})
+    sql = "SELECT CAST(a AS VARCHAR) FROM events ORDER BY time"
+    assert await arc.rows(sql) == [["nan"], ["inf"], ["-inf"]]
 
 
 async def test_an_integer_first_cuts_the_fractions_off_what_follows(arc: Arc) -> None:
@@ -242,6 +262,21 @@ async def test_a_row_gains_a_host_and_its_tags_are_texts(arc: Arc) -> None:
     assert await arc.rows("SELECT a, host, zone, zone_value FROM events") == [[1, "unknown", "5", 2]]
 
 
+@pytest.mark.parametrize(
+    ("sent", "host"), [("web1", "web1"), (5, "host_5"), (1.5, "unknown"), (None, "unknown")]
+)
+async def test_a_host_is_a_text_or_made_one(arc: Arc, sent: object, host: str) -> None:
+    assert (await arc.send({"m": "events", "t": T0, "h": sent, "fields": {"a": 1}})).status_code == 204
+    await arc.flush()
+    assert await arc.rows("SELECT host FROM events") == [[host]]
+
+
+async def test_a_row_without_a_time_is_stamped(arc: Arc) -> None:
+    assert (await arc.send({"m": "events", "fields": {"a": 1}})).status_code == 204
+    await arc.flush()
+    assert await arc.rows("SELECT time > TIMESTAMPTZ '2026-01-01 00:00:00Z' FROM events") == [[True]]
+
+
 async def test_compact_fields_are_numbered(arc: Arc) -> None:
     assert (await arc.send({"m": "events", "t": T0, "h": 3, "f": [1, "x"]})).status_code == 204
     await arc.flush()
@@ -306,6 +341,11 @@ VALUES = [
     ("12.50::DECIMAL(9,2)", "12.5", "float64", 12.5),
     ("10.00::DECIMAL(9,2)", "10", "float64", 10.0),
     ("3::DECIMAL(9,0)", "3", "int64", 3),
+    ("'nan'::FLOAT", None, "float32", math.nan),
+    ("2::UHUGEINT", "2", "int64", 2),
+    ("'x'::ENUM('x', 'y')", "x", "unknown:dictionary<values=utf8, indices=uint8, ordered=false>", "x"),
+    ("TIMESTAMP_S '2020-01-02'", "2020-01-02T00:00:00Z", "timestamp[s]", msgpack.Timestamp(1577923200)),
+    ("TIMESTAMP_MS '2020-01-02'", "2020-01-02T00:00:00Z", "timestamp[ms]", msgpack.Timestamp(1577923200)),
     ("true", True, "bool", True),
     ("'x\"\\n'", 'x"\\n', "utf8", 'x"\\n'),
     ("NULL", None, "int32", None),
@@ -351,7 +391,7 @@ async def test_a_value_is_written_by_its_type(
     status, document = await arc.ask_packed(f"SELECT {expression} AS v")
     assert status == 200
     assert document["types"] == [type]
-    assert document["data"] == [[packed]]
+    assert repr(document["data"]) == repr([[packed]])  # so that nan is nan
 
 
 async def test_the_json_answer_has_rows_and_says_how_many(arc: Arc) -> None:
@@ -380,6 +420,14 @@ async def test_the_packed_answer_has_columns_and_their_types(arc: Arc) -> None:
     }
     assert document["data"] == [[1, 2], ["a", "a"]]
     assert (document["types"], document["row_count"]) == (["int64", "utf8"], 2)
+
+
+async def test_an_integer_too_large_for_64_bits_is_a_failure_when_packed(arc: Arc) -> None:
+    status, document = await arc.ask_packed("SELECT 10::HUGEINT ** 20 // 1 AS v")
+    assert status == 200  # a double by then
+    status, document = await arc.ask_packed("SELECT 99999999999999999999::HUGEINT AS v")
+    assert status == 500
+    assert document["error"].startswith("decimal cast failed at row 0: ")
 
 
 async def test_two_columns_may_have_one_name(arc: Arc) -> None:
@@ -470,8 +518,29 @@ async def test_a_body_that_is_not_json_is_refused(arc: Arc) -> None:
     assert answer.json()["error"].startswith("Invalid request body")
 
 
-async def test_a_header_may_name_no_odd_database(arc: Arc) -> None:
-    answer = await arc.ask("SELECT 1", x_arc_database="a'b")
+@pytest.mark.parametrize("body", [b"[1]", b'"SELECT 1"', b'{"sql": 5}'])
+async def test_a_body_of_another_shape_is_refused(arc: Arc, body: bytes) -> None:
+    headers = {"content-type": "application/json; charset=utf-8"}
+    answer = await arc.http.post("/api/v1/query", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Invalid request body: json: ")
+
+
+@pytest.mark.parametrize("body", [b"null", b"{}", b'{"sql": null}'])
+async def test_a_body_without_a_statement_asks_for_one(arc: Arc, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await arc.http.post("/api/v1/query", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "SQL query is required")
+
+
+async def test_only_the_right_method_opens_a_door(arc: Arc) -> None:
+    answer = await arc.http.get("/api/v1/write/msgpack")
+    assert (answer.status_code, answer.json()) == (405, {"error": "Method Not Allowed"})
+
+
+@pytest.mark.parametrize("name", ["a'b", "a.b", "1", "d" * 129])
+async def test_a_header_may_name_no_odd_database(arc: Arc, name: str) -> None:
+    answer = await arc.ask("SELECT 1", x_arc_database=name)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("invalid x-arc-database header: ")
 
@@ -572,6 +641,24 @@ async def test_a_function_is_taken_for_a_table_where_no_text_stands_beside_it(ar
     assert len(await arc.rows("SELECT x FROM range(3) t(x) WHERE '' = ''")) == 3
 
 
+async def test_tables_of_a_database_with_an_odd_name_are_not_listed(arc: Arc) -> None:
+    answer = await arc.http.post("/api/v1/query", json={"sql": "SHOW TABLES FROM a.b"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("invalid database name: name contains invalid characters")
+
+
+async def test_an_empty_database_lists_no_tables(arc: Arc) -> None:
+    assert await arc.rows("SHOW MEASUREMENTS -- none\n") == []
+
+
+async def test_without_a_header_a_table_names_its_database(arc: Arc) -> None:
+    await arc.write({"time": [T0], "a": [1]})
+    table = f"{arc.database}.events"
+    sql = f"SELECT x.a FROM {table} x LEFT JOIN {table} y ON x.a = y.a"
+    answer = await arc.http.post("/api/v1/query", json={"sql": sql})
+    assert answer.json()["data"] == [[1]]
+
+
 # Texts that Arc misreads
 
 
@@ -603,6 +690,26 @@ async def test_truncated_times_are_rounded_and_weeks_begin_on_thursdays(arc: Arc
     assert week == [["Thursday"]]
 
 
+@pytest.mark.parametrize(
+    ("bucket", "start"),
+    [
+        ("time_bucket(INTERVAL '1 hour', time)", T0 + HOUR),
+        ("time_bucket('30 minutes', time)", T0 + HOUR),
+        ("time_bucket(INTERVAL '1 hour', time, TIMESTAMP '2026-05-28 00:30:00')", T0 + HOUR // 2),
+        ("time_bucket(INTERVAL '1 hour', time, '2026-05-28T00:30:00Z')", T0 + HOUR // 2),
+        ("time_bucket(INTERVAL '1 day', (time))", T0 // (24 * HOUR) * 24 * HOUR),
+        ("date_trunc('month', (time))", 1_777_593_600_000_000),
+        ("time_bucket(INTERVAL '1 month', time)", 1_777_593_600_000_000),
+        ("date_trunc('month', time)", 1_777_593_600_000_000),
+    ],
+)
+async def test_buckets_of_bare_columns_are_computed_in_whole_seconds(
+    arc: Arc, bucket: str, start: int
+) -> None:
+    await arc.write({"time": [T0 + HOUR - 300_000], "a": [1]})
+    assert await arc.rows(f"SELECT epoch_us({bucket}) FROM events") == [[start]]
+
+
 # Pruning: which hours are read
 
 
@@ -622,6 +729,12 @@ COUNTS = [
     ("time BETWEEN '2026-05-28T20:00:00Z' AND '2026-05-28T21:30:00Z'", [1, 2]),
     ("\"time\" >= '2026-05-28T20:00:00Z' AND \"time\" <= '2026-05-28T22:00:00Z'", [1, 2, 3]),
     ("time <= TIMESTAMPTZ '2026-05-28 22:00:00Z'", [1, 2, 3]),
+    ("time > '2026/05/28 21:00:00' AND time < '2026-05-28 22:00:00.5' AND true", [2, 3]),
+    # No date, so no range: all hours are read.
+    ("time >= '2026-05-28T21:00:00' OR a > 0", [1, 2, 3]),
+    ("time >= '2026-05-28 21:00:00Z' OR a > 0", [1, 2, 3]),
+    ("event_time >= '2026-13-01 25:00:00' OR a > 0", [1, 2, 3]),
+    ("event_time >= '2026-05-28T21:00:00+99:00' OR a > 0", [1, 2, 3]),
     # The hour that begins at the end is left out, though its first instant is asked for.
     ("time >= '2026-05-28T20:00:00Z' AND time <= '2026-05-28T22:00:00Z'", [1, 2]),
     ("time BETWEEN '2026-05-28T20:00:00Z' AND '2026-05-28T22:00:00Z'", [1, 2]),
@@ -663,7 +776,7 @@ async def test_a_merged_day_is_read_too(arc: Arc) -> None:
 
 
 async def test_a_new_hour_stays_hidden_from_a_range_that_looked_before(arc: Arc) -> None:
-    """Only the beginning of it, which costs no waiting: see `test_arc_hiding.py` for its end."""
+    """Only the beginning of it, which costs no waiting: `test_arc_double.py` has its end."""
     await arc.write({"time": [T0], "a": [1]})
     both = "time >= '2026-05-28T20:00:00Z' AND time < '2026-05-28T22:00:00Z'"
     assert await arc.rows(f"SELECT a FROM events WHERE {both} ORDER BY a") == [[1]]
@@ -758,9 +871,10 @@ async def test_a_deletion_may_be_refused(people: Arc, where: str, words: str) ->
         ({"database": "d", "where": "a = 1"}, "measurement is required"),
         ({"database": "../d", "measurement": "e", "where": "a = 1"}, "database name contains invalid"),
         ({"database": "d", "measurement": "e/f", "where": "a = 1"}, "measurement name contains invalid"),
+        ({"database": 5, "measurement": "e", "where": "a = 1"}, "Invalid request body: json: "),
     ],
 )
-async def test_a_deletion_names_what_it_is_from(arc: Arc, body: dict[str, str], words: str) -> None:
+async def test_a_deletion_names_what_it_is_from(arc: Arc, body: dict[str, object], words: str) -> None:
     answer = await arc.http.post("/api/v1/delete", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(words)
@@ -804,6 +918,38 @@ async def token(arc: Arc, *permissions: str) -> str:
     assert answer.status_code == 201
     made: str = answer.json()["token"]
     return made
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "Token name is required"),
+        (
+            {"name": "x", "permissions": ["all"]},
+            "Invalid permission: all. Valid permissions are: ",
+        ),
+    ],
+)
+async def test_a_token_needs_a_name_and_known_permissions(
+    arc: Arc, body: dict[str, object], words: str
+) -> None:
+    answer = await arc.http.post("/api/v1/auth/tokens", json=body)
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+    assert answer.json()["error"].startswith(words)
+
+
+async def test_a_token_may_write_and_read_unless_told_otherwise(arc: Arc) -> None:
+    made = await arc.http.post("/api/v1/auth/tokens", json={"name": arc.database})
+    headers = {"authorization": f"Bearer {made.json()['token']}"}
+    verified = (await arc.http.get("/api/v1/auth/verify", headers=headers)).json()
+    assert sorted(verified["permissions"]) == ["read", "write"]
+
+
+async def test_a_token_is_taken_from_the_query(arc: Arc) -> None:
+    answer = await arc.http.get(
+        "/api/v1/databases", headers={"authorization": ""}, params={"p": await token(arc, "read")}
+    )
+    assert answer.status_code == 200
 
 
 DOORS = [
@@ -871,10 +1017,13 @@ async def test_a_database_can_be_made_and_dropped(arc: Arc) -> None:
     again = await arc.http.post("/api/v1/databases", json={"name": arc.database})
     assert again.status_code == 409
     path = f"/api/v1/databases/{arc.database}"
+    listed = (await arc.http.get("/api/v1/databases")).json()
+    assert {"name": arc.database, "measurement_count": 0} in listed["databases"]
     assert (await arc.http.get(path)).json() == {"name": arc.database, "measurement_count": 0}
     assert (await arc.http.delete(path)).status_code == 400
     assert (await arc.http.delete(f"{path}?confirm=true")).status_code == 200
     assert (await arc.http.get(path)).status_code == 404
+    assert (await arc.http.delete(f"{path}?confirm=true")).status_code == 404
     assert (await arc.http.get(f"{path}/measurements")).status_code == 404
 
 

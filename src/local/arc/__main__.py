@@ -46,7 +46,10 @@ def main(arguments: list[str]) -> None:
         wal=given.wal,
         strict=not given.lenient,
     )
-    asyncio.run(serve(settings, given.host, given.port))
+    try:
+        asyncio.run(serve(settings, given.host, given.port))
+    except OSError as e:
+        raise SystemExit(f"cannot serve {given.data} on {given.host}:{given.port}: {e.strerror}") from e
 
 
 if __name__ == "__main__":

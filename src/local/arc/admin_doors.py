@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.arc.accounts import DEFAULT, PERMISSIONS
-from local.arc.answers import error, field, refusal
+from local.arc.answers import error, field, json_body, refusal
 from local.arc.deletion_door import DISABLED
+from local.arc.gate import Refused
 from local.arc.listing import MARKER, databases, measurements
 from local.arc.permissions import needs, token_of
 from local.arc.process import Process
@@ -163,10 +164,9 @@ def _unknown(name: str) -> Response:
 
 async def _json(request: Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body())
-    except ValueError:
+        return await json_body(request)
+    except Refused:
         return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _now(process: Process) -> str:

@@ -1,6 +1,8 @@
 """HTTP answers in Arc's shapes, compressed where the client takes that."""
 
 import gzip
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -8,7 +10,10 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.arc.gate import Refused
+
 MSGPACK: Final = "application/msgpack"
+_IS_JSON: Final = re.compile(r"[^;]*json\s*(?:;|\Z)", re.I)
 
 
 def error(status: int, words: str) -> Response:
@@ -49,6 +54,19 @@ def _is_zero(weight: str) -> bool:
         return value != "" and float(value) == 0
     except ValueError:
         return False
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """The map in a body that is declared as JSON. Raises Refused."""
+    if not _IS_JSON.match(request.headers.get("content-type", "")):
+        raise Refused("Invalid request body: Unprocessable Entity")
+    try:
+        body = json.loads(await request.body())
+    except ValueError as e:
+        raise Refused(f"Invalid request body: {e}") from e
+    if body is not None and not isinstance(body, dict):
+        raise Refused(f"Invalid request body: json: cannot unmarshal {type(body).__name__} into Go value")
+    return body or {}
 
 
 def field(body: Any, name: str) -> str:

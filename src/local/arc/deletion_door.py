@@ -1,6 +1,5 @@
 """`POST /api/v1/delete` and `GET /api/v1/delete/config`, for admins."""
 
-import json
 from time import monotonic
 from typing import Any, Final
 
@@ -8,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.arc.answers import json_body
 from local.arc.deleting import Affected, affected, delete
 from local.arc.deletion_rules import Order, check_extent, order_of
 from local.arc.gate import Refused
@@ -37,12 +37,10 @@ class DeletionDoors:
         if not self._settings.delete_enabled:
             return _answer(began, 403, error=DISABLED)
         try:
-            order = order_of(json.loads(await request.body()))
+            order = order_of(await json_body(request))
             found = await self._found(order)
         except Refused as e:
             return _answer(began, 400, error=str(e))
-        except ValueError as e:
-            return _answer(began, 400, error=f"Invalid request body: {e}")
         if order.dry_run or not found:
             return _previewed(began, order, found)
         return await _deleted(self._process, began, order, found)

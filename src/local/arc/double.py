@@ -99,9 +99,7 @@ class ArcDouble:
         await self._end_writing_out()
         if self._process is not None:
             process, self._process = self._process, None
-            with contextlib.suppress(FlushFailed):
-                await process.buffers.flush()
-            process.stop()
+            await _stopped(process)
 
     async def crash(self, *, unsynced: int = 0) -> None:
         """As on SIGKILL: what waits in memory is lost; `start` replays the log, where there is one.
@@ -166,3 +164,12 @@ class ArcDouble:
             task, self._writing_out = self._writing_out, None
             task.cancel()
             await asyncio.wait([task])
+
+
+async def _stopped(process: Process) -> None:
+    if process.fatal:
+        process.crash(0)
+        return
+    with contextlib.suppress(FlushFailed):
+        await process.buffers.flush()
+    process.stop()

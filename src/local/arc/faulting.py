@@ -1,17 +1,19 @@
 """Lets requests fail as they were asked to: before, while and after they are answered."""
 
 import asyncio
-import contextlib
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local.arc.answers import MSGPACK
 from local.arc.faults import Fault
 from local.arc.process import Process
+from local.arc.rendering import Moment, error_as_json, error_as_msgpack
 from local.arc.serving import hang_up, reset, transport_of
 
+_NOW: Final = Moment(0, "2026-01-01T00:00:00Z")
 _GARBAGE: Final = b"\xc1<html>upstream connect error or disconnect/reset before headers</html>"
 
 
@@ -25,10 +27,10 @@ class Faulting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        await self._process.buffers.flush_due()
         if self._process.fatal:
             await reset(scope)
             return
-        await self._process.buffers.flush_due()
         fault = self._process.faults.take(scope["path"])
         if fault is None:
             await self._app(scope, receive, send)
@@ -41,7 +43,7 @@ class Faulting:
                 await reset(scope)
             case "status":
                 await _read_all(receive)
-                await _status(fault)(scope, receive, send)
+                await _status(fault, scope["path"])(scope, receive, send)
             case "slow":
                 await self._late(fault, scope, receive, send)
             case "cut_rows":
@@ -52,14 +54,8 @@ class Faulting:
 
     async def _late(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_all(receive)
-        gone = asyncio.ensure_future(_gone(receive))
-        done, _ = await asyncio.wait({gone}, timeout=fault.seconds)
-        if done:
-            return
-        gone.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await gone
-        await self._app(scope, _replayed(body), send)
+        if await _patient(receive, fault.seconds):
+            await self._app(scope, _replayed(body), send)
 
     async def _done(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """The request is carried out; its answer has an accident."""
@@ -69,6 +65,9 @@ class Faulting:
         match fault.kind:
             case "reset_after":
                 await reset(scope)
+            case "slow_after":
+                if await _patient(receive, fault.seconds):
+                    await answer.repeat(send)
             case "garbage":
                 await Response(_GARBAGE, media_type="text/html")(scope, receive, send)
             case "truncated":
@@ -121,8 +120,14 @@ class _Kept:
         )
 
 
-def _status(fault: Fault) -> Response:
+def _status(fault: Fault, path: str) -> Response:
+    """In the shape that the door itself would have used."""
     headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+    if path.startswith("/api/v1/query/msgpack"):
+        body = error_as_msgpack(fault.error, _NOW)
+        return Response(body, fault.status, headers, MSGPACK)
+    if path.startswith("/api/v1/query"):
+        return Response(error_as_json(fault.error, _NOW), fault.status, headers, "application/json")
     return JSONResponse({"error": fault.error}, fault.status, headers)
 
 
@@ -133,6 +138,15 @@ async def _read_all(receive: Receive) -> bytes:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def _patient(receive: Receive, seconds: float) -> bool:
+    """Waits so long, or until the client has gone: whether it is still there."""
+    gone = asyncio.ensure_future(_gone(receive))
+    done, _ = await asyncio.wait({gone}, timeout=seconds)
+    gone.cancel()
+    await asyncio.wait({gone})
+    return not done
 
 
 async def _gone(receive: Receive) -> None:

@@ -9,6 +9,7 @@ Kind = Literal[
     "garbage",  # 200 with bytes that are no answer; it was done
     "truncated",  # done; half of the answer, then the connection closes
     "reset",  # the connection is reset, nothing is done
+    "slow_after",  # done at once, answered as late as `slow`
     "reset_after",  # done; reset instead of an answer
     "answered_twice",  # done once, the answer is sent twice on the connection
     "done_twice",  # as a router does that repeats what it forwards: done twice, answered once
@@ -16,6 +17,7 @@ Kind = Literal[
 ]
 KINDS: Final[tuple[Kind, ...]] = (
     "slow",
+    "slow_after",
     "status",
     "garbage",
     "truncated",

@@ -53,8 +53,8 @@ class Process:
                 continue  # Arc logs it and goes on
 
     async def write_out(self) -> None:
-        """Runs for ever: wakes when the oldest buffer is old enough."""
-        while True:
+        """Runs until it would have died: wakes when the oldest buffer is old enough."""
+        while not self.fatal:
             self.buffers.filled.clear()
             due = self.buffers.next_due()
             if due is None:
@@ -76,3 +76,4 @@ class Process:
 
     def _die(self, why: str) -> None:
         self.fatal = self.fatal or why
+        self.buffers.drop()

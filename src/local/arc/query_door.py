@@ -1,7 +1,5 @@
 """`POST /api/v1/query` and `/api/v1/query/msgpack`: checked, rewritten, run, rendered."""
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.arc.answers import MSGPACK, compressed, field
+from local.arc.answers import MSGPACK, compressed, json_body
 from local.arc.engine import Answer, QueryFailed, QueryTimedOut
 from local.arc.gate import Refused, check_header, check_one_database, check_statement
 from local.arc.listing import shown
@@ -39,7 +37,6 @@ class _Format:
 _JSON: Final = _Format("application/json", as_json, error_as_json)
 _MSGPACK: Final = _Format(MSGPACK, as_msgpack, error_as_msgpack)
 _EMPTY: Final = Answer((), [])
-_IS_JSON: Final = re.compile(r"[^;]*json\s*(?:;|\Z)", re.I)
 
 
 class _Failed(Exception):
@@ -99,13 +96,11 @@ async def _answered(process: Process, request: Request) -> Answer:
 
 
 async def _sql(request: Request) -> str:
-    if not _IS_JSON.match(request.headers.get("content-type", "")):
-        raise Refused("Invalid request body: Unprocessable Entity")
-    try:
-        body = json.loads(await request.body())
-    except ValueError as e:
-        raise Refused(f"Invalid request body: {e}") from e
-    return field(body, "sql")
+    body = await json_body(request)
+    sql = body.get("sql")
+    if sql is not None and not isinstance(sql, str):
+        raise Refused("Invalid request body: json: QueryRequest.sql is of type string")
+    return sql or ""
 
 
 def _cut(answer: Answer, request: Request) -> Answer:

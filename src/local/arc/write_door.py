@@ -17,7 +17,6 @@ from local.arc.process import Process
 DATABASE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _MEASUREMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 _RULE: Final = "must start with a letter and contain only alphanumeric characters, underscores, or hyphens"
-_SIZES: Final = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 
 class WriteDoors:
@@ -35,13 +34,11 @@ class WriteDoors:
         ]
 
     async def _write(self, request: Request) -> Response:
-        most = self._process.settings.max_payload
         body = await request.body()
+        if len(body) > self._process.settings.max_payload:
+            return error(413, "Request Entity Too Large")
         if not body:
             return error(400, "Empty payload")
-        if len(body) > most:
-            words = f"Payload too large (max {_size(most)}). Consider batching into smaller requests."
-            return error(413, words)
         return await _taken(self._process, body, request.headers.get("x-arc-database") or "default")
 
     async def _flush(self, request: Request) -> Response:
@@ -79,10 +76,3 @@ async def _taken(process: Process, body: bytes, database: str) -> Response:
     except Inconvertible as e:
         return error(500, f"Failed to write records: failed to convert columns: {e}")
     return Response(status_code=204)
-
-
-def _size(size: int) -> str:
-    for unit, name in _SIZES:
-        if size >= unit:
-            return f"{size // unit}{name}" if size % unit == 0 else f"{size / unit:.1f}{name}"
-    return f"{size}B"
