@@ -6,7 +6,7 @@ that grow, until one long pause brought nothing back.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
@@ -113,15 +113,11 @@ class Removals:
         except (NoArcInstance, ConfigurationError, StoreError) as error:
             await self._postpone(deletions, f"{error.code}: {error.message}")
             return
-        single = [d for d in deletions if d.grave is not None]
-        for start in range(0, len(single), _GRAVES):
-            await self._attempt(place, binding, single[start : start + _GRAVES])
-        for deletion in deletions:
-            if deletion.exclusion is not None:
-                await self._attempt(place, binding, [deletion])
+        for together in _batches(deletions, binding):
+            await self._attempt(place, binding, together)
 
     async def _attempt(self, place: Place, binding: Binding, deletions: Sequence[Deletion]) -> None:
-        """One removal for all of these: single memories together, or one exclusion."""
+        """One removal for all of these."""
         try:
             async with asyncio.timeout(self._limits.removal_timeout):
                 await self._free_claims(place, deletions)
@@ -133,31 +129,31 @@ class Removals:
             await self._postpone(deletions, "store_timeout: the removal took too long")
             return
         looks = EMBEDDED if binding.is_embedded else ARC
-        for deletion in deletions:
-            await self._note(deletion, removed, looks)
+        for deletion, count in zip(deletions, _shares(deletions, removed), strict=True):
+            await self._note(deletion, removed, count, looks)
         if removed.memories:
             self._ports.metrics.count("memtrace_removed_memories_total", removed.memories)
             telemetry.info("memories_removed", org_id=binding.org_id, memories=removed.memories)
 
     async def _free_claims(self, place: Place, deletions: Sequence[Deletion]) -> None:
         """What an exclusion takes may be written again; a single memory's claim went with its burial."""
-        (first, *_) = deletions
-        if first.exclusion is None or first.state != "pending":
-            return
-        rule, now = first.exclusion, self._ports.clock.micros()
-        wanted = MemoryFilter(session_id=rule.session_id, agent_ids=rule.agent_ids)
-        window = Span(now - round(self._limits.window * MICROS), rule.until)
-        for span in pieces(window, HOUR):
-            rows = await place.store.identities(place.binding, wanted, span)
-            if graves := [(time, claim_key(key)) for time, key, _, _ in rows]:
-                await self._ports.undertaker.free_claims(first.org_id, graves, self._lease.current)
+        now = self._ports.clock.micros()
+        for deletion in deletions:
+            rule = deletion.exclusion
+            if rule is None or deletion.state != "pending":
+                continue
+            wanted = MemoryFilter(session_id=rule.session_id, agent_ids=rule.agent_ids)
+            window = Span(now - round(self._limits.window * MICROS), rule.until)
+            for span in pieces(window, HOUR):
+                rows = await place.store.identities(place.binding, wanted, span)
+                if graves := [(time, claim_key(key)) for time, key, _, _ in rows]:
+                    await self._ports.undertaker.free_claims(deletion.org_id, graves, self._lease.current)
 
-    async def _note(self, deletion: Deletion, removed: Removed, looks: Looks) -> None:
+    async def _note(self, deletion: Deletion, removed: Removed, count: int, looks: Looks) -> None:
         """What one look means for a deletion: not gone yet, gone, still gone, or gone for good."""
-        count = _share(deletion, removed)
         if not removed.is_gone:
             await self._progress(deletion, deletion.state, count, _SOON)
-        elif deletion.state == "pending" or removed.memories:
+        elif deletion.state == "pending" or count:
             await self._progress(deletion, "removed", count, looks.first)
         elif (pause := self._since_last_look(deletion)) >= looks.last:
             await self._progress(deletion, "closed", 0, None)
@@ -199,8 +195,26 @@ def _span(deletions: Sequence[Deletion]) -> Span:
     return Span(since, max([*(t + 1 for t in times), *untils]))
 
 
-def _share(deletion: Deletion, removed: Removed) -> int:
-    """How much of what was removed is this deletion's."""
-    if deletion.grave is None:
-        return removed.memories
-    return int(deletion.grave in removed.found)
+def _batches(deletions: Sequence[Deletion], binding: Binding) -> Iterator[list[Deletion]]:
+    """What is removed in one go: from files that are rewritten as much as possible, as each is
+    rewritten as a whole; from an Arc each exclusion by itself, since it says one number only."""
+    single = [d for d in deletions if d.grave is not None]
+    rules = [d for d in deletions if d.exclusion is not None]
+    some, single = single[:_GRAVES], single[_GRAVES:]
+    if binding.is_embedded:
+        yield some + rules
+    else:
+        yield from ([some] if some else [])
+        yield from ([rule] for rule in rules)
+    yield from (single[start : start + _GRAVES] for start in range(0, len(single), _GRAVES))
+
+
+def _shares(deletions: Sequence[Deletion], removed: Removed) -> list[int]:
+    """How much of what was removed is each deletion's; a single memory is counted once."""
+    by_exclusion = iter(removed.by_exclusion or (removed.memories,))
+    return [
+        int(deletion.grave in removed.found and not deletion.from_store)
+        if deletion.grave is not None
+        else next(by_exclusion, 0)
+        for deletion in deletions
+    ]

@@ -74,7 +74,7 @@ async def test_a_session_goes_and_the_rest_of_its_file_stays(rig: Rig) -> None:
 
 async def test_a_file_that_is_covered_whole_goes_at_once(rig: Rig) -> None:
     await rig.put(memory(1, session_id="gone"), memory(2, session_id="gone"))
-    assert await remove(rig, session("gone")) == Removed(2, True)
+    assert await remove(rig, session("gone")) == Removed(2, True, (), (2,))
     assert rig.files() == []
     assert await rig.everything() == []
 
@@ -82,7 +82,7 @@ async def test_a_file_that_is_covered_whole_goes_at_once(rig: Rig) -> None:
 async def test_where_nothing_is_covered_nothing_is_touched(rig: Rig) -> None:
     await rig.put(*MIXED)
     before = rig.files()
-    assert await remove(rig, session("another")) == Removed(0, True)
+    assert await remove(rig, session("another")) == Removed(0, True, (), (0,))
     assert rig.files() == before
 
 
@@ -102,7 +102,7 @@ async def test_an_exclusion_of_agents_takes_only_theirs(rig: Rig) -> None:
 async def test_a_time_alone_takes_everything_before_it(rig: Rig) -> None:
     await rig.put(memory(1), memory(HOUR), memory(30 * HOUR))
     rule = Exclusion(until=T0 + 2 * HOUR)
-    assert await remove(rig, Removal(Span(0, rule.until), exclusions=(rule,))) == Removed(2, True)
+    assert await remove(rig, Removal(Span(0, rule.until), exclusions=(rule,))) == Removed(2, True, (), (2,))
     assert await rig.everything() == [memory(30 * HOUR)]
     assert len(rig.files("**/*")) == 5
 
@@ -161,7 +161,7 @@ async def test_rows_of_other_writers_without_values_stay_and_keep_their_columns(
 
 async def test_a_file_without_times_is_nobodys_and_stays(rig: Rig) -> None:
     path = rig.write_foreign("2026/05/28/20", "SELECT 1 AS something")
-    assert await remove(rig, session("gone")) == Removed(0, True)
+    assert await remove(rig, session("gone")) == Removed(0, True, (), (0,))
     assert path.exists()
 
 
@@ -176,7 +176,7 @@ async def test_files_that_a_merge_is_not_done_with_wait_for_it(rig: Rig) -> None
     for _ in range(6):
         await rig.step(merger, 61)
         last = await remove(rig, session("gone"))
-    assert last == Removed(0, True)
+    assert last == Removed(0, True, (), (0,))
     assert await rig.everything() == [m for m in MIXED if m.session_id == "kept"]
     assert bytes_left(rig, "unique-bad") == []
 
@@ -275,3 +275,16 @@ async def test_hostile_names_mean_exactly_themselves(rig: Rig) -> None:
         await rig.put(memory(n, session_id=name), memory(100 + n, session_id="kept"))
         await until_gone(rig, session(name))
     assert {m.session_id for m in await rig.everything()} == {"kept"}
+
+
+async def test_exclusions_and_single_memories_go_in_one_rewrite_and_are_counted_apart(rig: Rig) -> None:
+    await rig.put(*MIXED, memory(HOUR, session_id="third"))
+    both = Removal(
+        Span(0, EVER),
+        exclusions=(Exclusion(until=EVER, session_id="gone"), Exclusion(until=EVER, session_id="third")),
+        graves=single(MIXED[0]).graves,
+    )
+    removed = await remove(rig, both)
+    assert (removed.memories, removed.by_exclusion, removed.found) == (7, (5, 1), both.graves)
+    again = await remove(rig, both)
+    assert (again.memories, again.found, again.is_gone) == (0, (), False)

@@ -238,3 +238,35 @@ async def test_a_removal_that_takes_too_long_is_given_up_for_now(mill: Rig) -> N
     mill.undertaker.add(excluding(mill))
     await mill.turn(4)
     assert kept(mill).reason.startswith("store_timeout")
+
+
+async def test_what_is_due_of_an_embedded_store_goes_in_one_removal(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill, "del_1", session="s1"))
+    mill.undertaker.add(excluding(mill, "del_2", session="s2"))
+    mill.undertaker.add(burying(mill, "del_3", 100))
+    mill.remover.answers = [Removed(9, True, (), (4, 5))]
+    await mill.turn(4)
+    ((_, removal),) = mill.remover.asked
+    assert (len(removal.exclusions), len(removal.graves), removal.span.since) == (2, 1, 0)
+    assert [kept(mill, f"del_{n}").from_store for n in (1, 2, 3)] == [4, 5, 0]
+
+
+async def test_an_arc_is_asked_for_each_exclusion_by_itself(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill, "del_1", session="s1"))
+    mill.undertaker.add(excluding(mill, "del_2", session="s2"))
+    mill.undertaker.add(burying(mill, "del_3", 100))
+    await mill.turn(4)
+    asked = [(len(r.exclusions), len(r.graves)) for _, r in mill.remover.asked]
+    assert asked == [(0, 1), (1, 0), (1, 0)]
+
+
+async def test_a_single_memory_that_is_removed_again_is_counted_once(mill: Rig) -> None:
+    mill.undertaker.add(burying(mill, "del_3", 100))
+    grave = kept(mill, "del_3").grave
+    assert grave is not None
+    mill.remover.answers = [Removed(1, False, (grave,)), Removed(1, True, (grave,))]
+    await mill.turn(4)
+    await mill.turn(16)
+    assert (state(mill, "del_3"), kept(mill, "del_3").from_store) == ("removed", 1)

@@ -36,7 +36,9 @@ class Removed:
     is_gone: bool
     """Whether no file that a reader may look at holds any of it any more, also not under old names."""
     found: tuple[Grave, ...] = ()
-    """Those of the removal's graves that a row was there for."""
+    """Those of the removal's graves that a row went for."""
+    by_exclusion: tuple[int, ...] = ()
+    """Rows that are gone, for each of the removal's exclusions; all of them where there is only one."""
 
 
 class EventStore(Protocol):

@@ -18,6 +18,11 @@ def covered(org_id: OrgId, removal: Removal) -> str:
     return _covered(org_id, removal, _is_one_of)
 
 
+def covered_by_each(org_id: OrgId, removal: Removal) -> list[str]:
+    """One predicate for each exclusion of the removal."""
+    return [covered(org_id, Removal(removal.span, exclusions=(e,))) for e in removal.exclusions]
+
+
 def covered_by_digest(org_id: OrgId, removal: Removal) -> str:
     """The same without any text in it but digests: Arc refuses words like DROP wherever they stand."""
     return _covered(org_id, removal, _is_one_of_digests)

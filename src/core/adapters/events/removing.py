@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from core.adapters.events.covering import DIGEST, covered
+from core.adapters.events.covering import DIGEST, covered, covered_by_each
 from core.adapters.events.durable import reachable, remove, sync_file, sync_folder
 from core.adapters.events.engine import Cursor
 from core.adapters.events.layout import DAY, HOUR, DataFile, Place, hour_of, place_of
@@ -47,6 +47,7 @@ class _Count:
 
     rows: int
     covered: int
+    by_exclusion: tuple[int, ...] = ()
     graves: list[Grave] = field(default_factory=list)
 
 
@@ -78,20 +79,23 @@ class ParquetRemover:
         """
         place = place_of(binding)
         predicate = covered(binding.org_id, removal)
+        each = covered_by_each(binding.org_id, removal)
         memories, is_gone, found = 0, True, set[Grave]()
+        by_exclusion = [0] * len(each)
         for suspect in await self._run(lambda _: list(self._suspects(place, removal))):
-            look = partial(_counted, path=suspect.file.path, predicate=predicate, removal=removal)
+            look = partial(_counted, path=suspect.file.path, predicate=predicate, each=each, removal=removal)
             count = await self._run(look)
             if count is None or not count.covered:
                 continue
-            found.update(count.graves)
             if not suspect.is_free:
                 is_gone = False
                 continue
             if await self._take_out(place, suspect, predicate, count):
                 memories += count.covered
+                found.update(count.graves)
+                by_exclusion = [a + b for a, b in zip(by_exclusion, count.by_exclusion, strict=True)]
             is_gone = is_gone and count.covered == count.rows
-        return Removed(memories, is_gone, tuple(found))
+        return Removed(memories, is_gone, tuple(found), tuple(by_exclusion))
 
     async def _run(self, work: Callable[[Cursor], T]) -> T:
         return await self._store.engine.run(work, self._timeout)
@@ -191,16 +195,16 @@ def _source(cursor: Cursor, path: str) -> tuple[str, list[str]]:
     return (plain_source([path]) if is_ours(cursor, path) else lenient_source([path])), columns
 
 
-def _counted(cursor: Cursor, path: str, predicate: str, removal: Removal) -> _Count | None:
+def _counted(cursor: Cursor, path: str, predicate: str, each: list[str], removal: Removal) -> _Count | None:
     """What a file holds; None when it went away. Raises Fault for one that cannot be read."""
     if not Path(path).exists():
         return None
     source, columns = _source(cursor, path)
     if "time" not in columns:
         return None
-    hidden = f"count(CASE WHEN {predicate} THEN 1 END)"
-    [(rows, number)] = cursor.rows(f"SELECT count(*), {hidden} FROM {source}")
-    count = _Count(rows, number)
+    counts = ", ".join(f"count(CASE WHEN {one} THEN 1 END)" for one in (predicate, *each))
+    [(rows, number, *numbers)] = cursor.rows(f"SELECT count(*), {counts} FROM {source}")
+    count = _Count(rows, number, tuple(numbers))
     if number and removal.graves:
         found = cursor.rows(f"SELECT DISTINCT epoch_us(time), {DIGEST} FROM {source} WHERE {predicate}")
         wanted = set(removal.graves)
