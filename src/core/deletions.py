@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.model.deletion import Deletion
-from core.model.errors import NotFound, StoreError
-from core.model.memory import Exclusion, MemoryFilter, MemoryQuery, Micros, OrgId, claim_key
+from core.model.errors import NoArcInstance, NotFound, StoreError
+from core.model.memory import Exclusion, Memory, MemoryFilter, MemoryQuery, Micros, OrgId, claim_key
 from core.model.receipt import DeletionReceipt, receipt_of
 from core.model.tenant import Principal
 from core.ports import Clock, Deletions, SessionStore
@@ -31,7 +31,7 @@ class Affected:
     journal: int
     """Not settled: owed, delivered or dead."""
     store: int | None
-    """In the store alone; None where it does not answer."""
+    """In the store alone; None where it does not answer, or there is none."""
 
 
 class Forgetting:
@@ -58,11 +58,15 @@ class Forgetting:
         self._window = window
         self._patience = patience
 
+    async def find(self, principal: Principal, reference: str) -> Memory:
+        """The memory that `forget_memory` would delete; raises as that does."""
+        return await self._recall.get(principal, reference)
+
     async def forget_memory(self, principal: Principal, reference: str) -> DeletionReceipt:
-        """Deletes the memory that `Recall.get` finds. Raises NotFound, and StoreError where only the
-        store can say which memory is meant. A repeat is NotFound.
+        """Deletes the memory that `Recall.get` finds. Raises NotFound, NoArcInstance, and StoreError where
+        only the store can say which memory is meant. A repeat is NotFound.
         """
-        memory = await self._recall.get(principal, reference)
+        memory = await self.find(principal, reference)
         grave = (memory.time, claim_key(memory.dedup_key))
         (deletion,) = await self._deletions.bury(principal.org_id, [grave])
         return self._receipt(deletion)
@@ -104,7 +108,7 @@ class Forgetting:
         waiting = await self._recall.waiting(principal, filter, until)
         try:
             tally = await self._recall.tally(principal, filter, until, until=until)
-        except StoreError:
+        except (StoreError, NoArcInstance):
             return Affected(waiting, None)
         return Affected(waiting, max(0, tally.total - waiting))
 

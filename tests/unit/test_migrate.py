@@ -45,6 +45,47 @@ def test_a_new_database_gets_every_migration_in_order(tmp_path: Path) -> None:
     assert {"organizations", "api_keys", "journal", "claims"} <= _tables(tmp_path / "memtrace.db")
 
 
+def _before_deletions(tmp_path: Path) -> Path:
+    """A database that settled a memory before settling overwrote what it dropped."""
+    old = tmp_path / "old"
+    old.mkdir()
+    for name in ("0001_metadata.sql", "0002_journal.sql"):
+        (old / name).write_text((FOLDER / name).read_text())
+    path = tmp_path / "data" / "memtrace.db"
+    migrate(path, old)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete=OFF")
+        for time in range(100):
+            row = (time, 1, 0, b"unforgettable " * 500)
+            connection.execute("INSERT INTO journal (time, org_no, due_at, payload) VALUES (?, ?, ?, ?)", row)
+        connection.execute("DELETE FROM journal WHERE time > 0")
+    assert path.read_bytes().count(b"unforgettable") > 500
+    return path
+
+
+def test_what_settled_memories_left_in_the_file_goes_when_deletions_come(tmp_path: Path) -> None:
+    path = _before_deletions(tmp_path)
+    assert "0004_deletions" in migrate(path)
+    assert 490 < path.read_bytes().count(b"unforgettable") <= 500  # the one that is still there
+    assert [file.name for file in path.parent.iterdir() if "wal" in file.name] == []
+
+
+def test_a_file_in_use_is_migrated_as_it_is(tmp_path: Path) -> None:
+    path = _before_deletions(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("PRAGMA journal_mode=WAL")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM journal").fetchone()
+        assert "0004_deletions" in migrate(path)
+
+
+def test_a_large_file_is_left_to_the_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _before_deletions(tmp_path)
+    monkeypatch.setattr("core.adapters.sqlite.migrate._SMALL", 10_000)
+    assert "0004_deletions" in migrate(path)
+    assert path.read_bytes().count(b"unforgettable") > 500
+
+
 def test_a_second_run_applies_nothing(tmp_path: Path) -> None:
     migrate(tmp_path / "memtrace.db")
     assert migrate(tmp_path / "memtrace.db") == []

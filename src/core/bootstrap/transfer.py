@@ -43,7 +43,7 @@ async def open_transfer(settings: Settings) -> AsyncIterator[Transfer]:
     async with open_admin(settings) as admin:
         with contextlib.ExitStack() as closing:
             database = open_database(settings, closing)
-            recall = _recall(settings, database, admin)
+            recall = recall_beside(settings, database, admin)
             agents, sessions = SqliteAgents(database), SqliteSessions(database)
             yield Transfer(
                 admin=admin,
@@ -55,15 +55,16 @@ async def open_transfer(settings: Settings) -> AsyncIterator[Transfer]:
                     bindings=admin.bindings,
                     clock=admin.clock,
                     pause=asyncio.sleep,
-                    window=_window(settings),
+                    window=window_of(settings),
                     most_claims=settings.journal.max_claims_per_org // 2,
                 ),
             )
 
 
-def _recall(settings: Settings, database: Database, admin: Admin) -> Recall:
+def recall_beside(settings: Settings, database: Database, admin: Admin) -> Recall:
+    """Reads what the process that appends reads, beside it and without its index."""
     clock, metrics = admin.clock, NoMetrics()
-    reader = SqliteJournalReader(database, clock=clock, window=_window(settings), book=GraveBook())
+    reader = SqliteJournalReader(database, clock=clock, window=window_of(settings), book=GraveBook())
     timeout = settings.arc.query_timeout
     return Recall(
         journal=reader,
@@ -74,7 +75,8 @@ def _recall(settings: Settings, database: Database, admin: Admin) -> Recall:
     )
 
 
-def _window(settings: Settings) -> Micros:
+def window_of(settings: Settings) -> Micros:
+    """How long a dedup key is known."""
     return int(settings.dedup.window_hours * _HOUR_MICROS)
 
 

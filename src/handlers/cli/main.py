@@ -19,6 +19,7 @@ from handlers.cli import (
     doctor,
     export,
     flusher,
+    forget,
     health,
     import_,
     keys,
@@ -45,6 +46,8 @@ orgs.app.command("move")(moving.move)
 app.add_typer(orgs.app, name="org")
 app.add_typer(keys.app, name="key")
 app.add_typer(dead.app, name="dead")
+app.command("forget")(forget.forget)
+app.add_typer(forget.deletions, name="deletions")
 app.add_typer(configuration.keygen, name="keygen")
 app.add_typer(configuration.config, name="config")
 app.command("serve")(serving.serve)

@@ -17,6 +17,10 @@ from core.adapters.sqlite.turns import Turns
 from core.model.errors import DatabaseError
 
 FOLDER: Final = Path(__file__).parent / "migrations"
+_JOURNAL: Final = "0002_journal"
+_DELETIONS: Final = "0004_deletions"
+_SMALL: Final = 1 << 30
+"""Bytes of a database that is written anew in seconds."""
 
 
 def migrate(path: Path, folder: Path = FOLDER) -> list[str]:
@@ -33,6 +37,8 @@ def migrate(path: Path, folder: Path = FOLDER) -> list[str]:
     with translated(path), _turn(path):
         missing = _missing(path, known)  # another process may have been quicker
         if missing:
+            if _JOURNAL not in missing and _DELETIONS in missing:
+                _forget_free_pages(path)
             _apply(path, folder)
         return missing
 
@@ -81,6 +87,20 @@ def _turn(path: Path) -> Iterator[None]:
             yield
     finally:
         turns.close()
+
+
+def _forget_free_pages(path: Path) -> None:
+    """Writes the file anew, without the texts that settled memories left in pages no longer used.
+
+    Only where that is quick, and there is room: a start does not fail of it.
+    """
+    if path.stat().st_size > _SMALL:
+        return
+    with (
+        contextlib.suppress(sqlite3.OperationalError),
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection,
+    ):
+        connection.execute("VACUUM")
 
 
 def _apply(path: Path, folder: Path) -> None:
