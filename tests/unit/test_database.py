@@ -1,6 +1,7 @@
 """One writer, snapshots, turns, checkpoints: what the SQLite file promises its users."""
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.sqlite import checkpoint
 from core.adapters.sqlite.checkpoint import Checkpointer
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.lane import Lane
@@ -206,4 +208,61 @@ async def test_a_checkpoint_lets_the_log_begin_anew(tmp_path: Path) -> None:
     assert log.stat().st_size == grown
     assert await database.read(count) == 100
     checkpointer.close()
+    database.close()
+
+
+def read_for_long(connection: sqlite3.Connection) -> int:
+    """In a snapshot for some hundredths of a second."""
+    count(connection)
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+    return int(connection.execute(f"{numbers} SELECT max(i) FROM n").fetchone()[0])
+
+
+async def test_reads_without_a_pause_do_not_let_the_log_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "_LARGE", 50 * 4096)
+    database = Database(tmp_path / "m.db")
+    checkpointer = Checkpointer(database)
+    await database.write(fill)
+    is_over = False
+
+    async def keep_reading() -> None:
+        while not is_over:
+            await database.read(read_for_long)
+
+    with contextlib.closing(database), contextlib.closing(checkpointer):
+        readers = [asyncio.create_task(keep_reading()) for _ in range(4)]
+        for _ in range(100):
+            await database.write(fill)
+        assert await checkpointer.step(100, 100.0)
+        await database.write(fill)
+        pages = database.writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        is_over = True
+        await asyncio.wait(readers)
+    assert pages < 50
+
+
+async def test_reads_wait_while_they_are_held_and_are_held_only_when_none_runs(tmp_path: Path) -> None:
+    database = Database(tmp_path / "m.db")
+    await database.write(fill)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> int:
+        began.set()
+        go_on.wait(10)
+        return count(connection)
+
+    reading = asyncio.create_task(database.read(slow))
+    await asyncio.to_thread(began.wait, 10)
+    with database.without_readers(0.0) as is_so:
+        assert not is_so
+    go_on.set()
+    assert await reading == 1
+    with database.without_readers(5.0) as is_so:
+        assert is_so
+        following = asyncio.create_task(database.read(count))
+        await asyncio.wait([following], timeout=0.02)
+        assert not following.done()
+    assert await following == 1
     database.close()

@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import queue
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,6 +60,8 @@ class Database:
         for connection in idle:
             self._idle.put(connection)
         self._readers = readers
+        self._admits = threading.Event()
+        self._admits.set()
         self._closed = False
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:
@@ -83,6 +87,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._reader_threads, self._read, work)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self._admits.wait()
         connection = self._idle.get()
         try:
             with translated(self.path):
@@ -93,6 +98,25 @@ class Database:
                     connection.execute("ROLLBACK")
         finally:
             self._idle.put(connection)
+
+    @contextlib.contextmanager
+    def without_readers(self, patience: float) -> Iterator[bool]:
+        """Within, no read of this process is under way, and those that come wait for the end of it.
+
+        False where one that ran took longer than `patience` seconds. Blocks: for one thread at a time.
+        """
+        held: list[sqlite3.Connection] = []
+        until = time.monotonic() + patience
+        self._admits.clear()
+        try:
+            with contextlib.suppress(queue.Empty):
+                while len(held) < self._readers:
+                    held.append(self._idle.get(timeout=max(0.0, until - time.monotonic())))
+            yield len(held) == self._readers
+        finally:
+            for connection in held:
+                self._idle.put(connection)
+            self._admits.set()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` in one immediate transaction, durable when this returns; it alone writes.
