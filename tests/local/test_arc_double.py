@@ -1,6 +1,8 @@
 """What only a double can be asked for: time that is moved by hand, crashes, and faults on demand."""
 
+import asyncio
 import contextlib
+import gzip
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +11,13 @@ from typing import Any
 import httpx
 import msgpack  # type: ignore[import-untyped]
 import pytest
+import zstandard
 
 from local.arc.buffers import FlushFailed
+from local.arc.caches import Cache
+from local.arc.decompressing import sized
 from local.arc.double import ArcDouble
+from local.arc.engine import Engine, QueryFailed, Statements
 from local.arc.faults import Fault
 from local.arc.settings import ArcSettings
 from tests.clock import ManualClock
@@ -140,6 +146,26 @@ async def test_a_flush_that_fails_loses_rows_that_were_acknowledged(stage: Stage
     assert stage.double.process.buffers.stats.last_error == "failed to write to storage: made to fail"
 
 
+async def test_a_disk_that_fails_loses_rows_too(stage: Stage) -> None:
+    folder = stage.double.settings.root / stage.arc.database
+    folder.write_text("in the way")
+    await stage.put(1)
+    with pytest.raises(FlushFailed, match="failed to write to storage"):
+        await stage.double.flush()
+    await stage.put(2)
+    await stage.double.restart()  # a stop tells nobody
+    folder.unlink()
+    await stage.put(3)
+    await stage.double.flush()
+    assert await stage.numbers() == [3]
+
+
+async def test_two_flushes_at_once_write_each_row_once(stage: Stage) -> None:
+    await stage.put(1)
+    await asyncio.gather(stage.double.flush(), stage.double.flush())
+    assert await stage.numbers() == [1]
+
+
 # Hours that stay hidden
 
 
@@ -208,6 +234,23 @@ async def test_half_a_range_ends_a_day_from_now_or_begins_in_2020(stage: Stage) 
     assert await stage.numbers("time >= '2026-01-01T00:00:00Z'") == [1]
     await stage.arc.write({"time": [1_577_836_800_000_000 - 1, 1_577_836_800_000_000], "a": [3, 4]})
     assert await stage.numbers("time < '2021-01-01T00:00:00Z'") == [4]
+
+
+async def test_a_cache_that_is_full_keeps_nothing_new_until_something_expires(clock: ManualClock) -> None:
+    cache: Cache[int] = Cache(clock, 60, most=2)
+    cache.put("a", 1)
+    clock.advance(30)
+    cache.put("b", 2)
+    for _ in range(2):
+        cache.put("c", 3)
+        assert cache.get("c") is None
+    cache.put("a", 4)  # what it has may be renewed
+    assert cache.get("a") == 4
+    clock.advance(60.1)
+    cache.put("c", 3)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == (None, None, 3)
+    cache.clear()
+    assert cache.get("c") is None
 
 
 @pytest.mark.parametrize(
@@ -551,6 +594,45 @@ async def test_a_body_may_be_too_large(staged: Stager) -> None:
     async with staged(max_payload=100) as stage:
         answer = await stage.arc.send(b"x" * 101)
         assert (answer.status_code, answer.json()) == (413, {"error": "Request Entity Too Large"})
+
+
+@pytest.mark.parametrize(
+    ("compress", "words"),
+    [
+        (gzip.compress, "Invalid gzip compression: decompressed payload exceeds 1.5KB limit"),
+        (
+            zstandard.compress,
+            "Invalid zstd compression: failed to decompress zstd: decompressed size exceeds",
+        ),
+    ],
+    ids=["gzip", "zstd"],
+)
+async def test_a_body_may_grow_too_large(
+    staged: Stager, compress: Callable[[bytes], bytes], words: str
+) -> None:
+    async with staged(max_payload=1536) as stage:
+        answer = await stage.arc.send(compress(b"\x00" * 2000))
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith(words)
+
+
+@pytest.mark.parametrize(("size", "text"), [(5, "5B"), (1 << 10, "1KB"), (3 << 20, "3MB"), (1 << 30, "1GB")])
+def test_sizes_are_told_in_the_largest_unit(size: int, text: str) -> None:
+    assert sized(size) == text
+
+
+async def test_a_job_that_was_stopped_does_nothing_more(tmp_path: Path) -> None:
+    engine = Engine(128, 1)
+    try:
+
+        def work(statements: Statements) -> None:
+            statements.stop()
+            statements.rows("SELECT 1")
+
+        with pytest.raises(QueryFailed, match="Interrupted"):
+            await engine.run(work)
+    finally:
+        engine.close()
 
 
 async def test_a_query_may_take_too_long(staged: Stager) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ async def running(
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Arc]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "local.arc", "--data", str(data), "--port", port, *options),
-        cwd=SRC,
+        env=os.environ | {"PYTHONPATH": str(SRC)},
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -32,7 +33,7 @@ async def running(
             yield process, arc
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
         await process.wait()
 
 
@@ -76,7 +77,7 @@ async def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path) -> Non
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.arc", "--data", str(tmp_path / "two")),
             *("--port", str(arc.http.base_url.port)),
-            cwd=SRC,
+            env=os.environ | {"PYTHONPATH": str(SRC)},
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await process.communicate()

@@ -67,7 +67,10 @@ class TokenDoors:
         return JSONResponse({"valid": True, "token_info": account.shown, "permissions": permissions})
 
     async def _create(self, request: Request) -> Response:
-        body = await _json(request)
+        try:
+            body = await json_body(request)
+        except Refused as e:
+            return refusal(400, str(e))
         name, given = field(body, "name"), body.get("permissions")
         if not name:
             return refusal(400, "Token name is required")
@@ -127,7 +130,10 @@ class DatabaseDoors:
         return JSONResponse({"database": name, "measurements": found, "count": len(found)})
 
     async def _create(self, request: Request) -> Response:
-        name = field(await _json(request), "name")
+        try:
+            name = field(await json_body(request), "name")
+        except Refused as e:
+            return error(400, str(e))
         if refused := _why_not(name, databases(self._files)):
             return refused
         folder, now = self._files.root / name, _now(self._process)
@@ -160,13 +166,6 @@ def _why_not(name: str, there: list[str]) -> Response | None:
 
 def _unknown(name: str) -> Response:
     return error(404, f"Database '{name}' not found")
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        return await json_body(request)
-    except Refused:
-        return {}
 
 
 def _now(process: Process) -> str:

@@ -28,10 +28,8 @@ def create_app(process: Process, control: list[BaseRoute]) -> ASGIApp:
     ]
     doors = Starlette(routes=routes, exception_handlers={404: _unknown, 405: _wrong_method})
     doors.router.redirect_slashes = False
-    inner = Faulting(Admission(doors, process.accounts), process)
-    if not control:
-        return inner
-    return Beside(Admission(Starlette(routes=control), process.accounts), inner)
+    own = Admission(Starlette(routes=control), process.accounts)
+    return Beside(own, Faulting(Admission(doors, process.accounts), process))
 
 
 class Beside:

@@ -7,11 +7,11 @@ from typing import Final
 
 from core.ports import Clock
 from local.arc.columns import Batch, batch_of, joined
-from local.arc.decoding import Record
 from local.arc.engine import Engine, QueryFailed
 from local.arc.faults import Faults
 from local.arc.files import Files
 from local.arc.log import Log
+from local.arc.records import Record
 from local.arc.settings import ArcSettings
 
 Key = tuple[str, str]

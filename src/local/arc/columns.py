@@ -4,20 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from local.arc.decoding import Record
+from local.arc.records import Record, go_type
 
 _LARGEST: Final = (1 << 63) - 1
-_KINDS: Final[tuple[tuple[type, str], ...]] = (
-    (bool, "BOOLEAN"),  # before int, which it is too
-    (int, "BIGINT"),
-    (float, "DOUBLE"),
-    (str, "VARCHAR"),
-)
-_GO: Final = {"BOOLEAN": "bool", "BIGINT": "int64", "DOUBLE": "float64", "VARCHAR": "string"}
-_GO_NESTED: Final[dict[type, str]] = {
-    bytes: "[]uint8",
-    list: "[]interface {}",
-    dict: "map[string]interface {}",
+_TYPES: Final = {
+    "bool": "BOOLEAN",
+    "int64": "BIGINT",
+    "uint64": "BIGINT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
 }
 TIME: Final = "TIMESTAMP WITH TIME ZONE"
 
@@ -79,10 +74,9 @@ def _type(name: str, values: list[Any]) -> str:
     first = next((v for v in values if v is not None), None)
     if first is None:
         return "VARCHAR"
-    for kind, name_of_type in _KINDS:
-        if isinstance(first, kind):
-            return name_of_type
-    raise Inconvertible(f"unsupported column type for '{name}': {_name(first)}")
+    if (kind := go_type(first)) in _TYPES:
+        return _TYPES[kind]
+    raise Inconvertible(f"unsupported column type for '{name}': {kind}")
 
 
 def _converted(name: str, type: str, values: list[Any]) -> list[Any]:
@@ -92,7 +86,8 @@ def _converted(name: str, type: str, values: list[Any]) -> list[Any]:
         return [None if v is None else _float(name, v) for v in values]
     for value in values:
         if value is not None and not isinstance(value, str if type == "VARCHAR" else bool):
-            raise Inconvertible(f"unexpected type in {_GO[type]} column '{name}': {_name(value)}")
+            kind = "string" if type == "VARCHAR" else "bool"
+            raise Inconvertible(f"unexpected type in {kind} column '{name}': {go_type(value)}")
     return values
 
 
@@ -103,20 +98,10 @@ def _integer(name: str, value: Any) -> int:
         return -_LARGEST - 1
     if is_number and -_LARGEST - 1 <= value <= _LARGEST:
         return int(value)
-    raise Inconvertible(f"cannot convert {_name(value)} to int64 in column '{name}'")
+    raise Inconvertible(f"cannot convert {go_type(value)} to int64 in column '{name}'")
 
 
 def _float(name: str, value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    raise Inconvertible(f"cannot convert {_name(value)} to float64 in column '{name}'")
-
-
-def _name(value: Any) -> str:
-    """What Go calls such a value's type."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > _LARGEST:
-        return "uint64"
-    for kind, name in _KINDS:
-        if isinstance(value, kind):
-            return _GO[name]
-    return _GO_NESTED.get(type(value), "time.Time")
+    raise Inconvertible(f"cannot convert {go_type(value)} to float64 in column '{name}'")

@@ -106,7 +106,11 @@ class Statements:
         return self._guarded(lambda: self._answer(sql))
 
     def _answer(self, sql: str) -> Answer:
-        columns = self._columns(sql)
+        relation = self._bound(sql)
+        if relation is None:  # no query, and done by now
+            return Answer((Column("Success", "BOOLEAN"),), [])
+        names_and_types = zip(relation.columns, relation.types, strict=True)
+        columns = tuple(Column(name, str(type)) for name, type in names_and_types)
         taken = [_taken(f"c{i}", column.type) for i, column in enumerate(columns)]
         if all(expression == f"c{i}" for i, expression in enumerate(taken)):
             return Answer(columns, self._connection.execute(sql).fetchall())
@@ -115,15 +119,12 @@ class Statements:
         whole = f"SELECT {', '.join(taken)} FROM ({sql.rstrip().rstrip(';')}\n) AS answer({names})"
         return Answer(columns, self._connection.execute(whole).fetchall())
 
-    def _columns(self, sql: str) -> tuple[Column, ...]:
+    def _bound(self, sql: str) -> duckdb.DuckDBPyRelation | None:
         try:
-            relation = self._connection.sql(sql)
+            return self._connection.sql(sql)
         except duckdb.Error:
             self._connection.execute(sql).fetchall()  # says more about why not, such as where
             raise
-        if relation is None:
-            return ()
-        return tuple(Column(n, str(t)) for n, t in zip(relation.columns, relation.types, strict=True))
 
     def _guarded(self, work: Callable[[], T]) -> T:
         if self._stopped.is_set():

@@ -25,8 +25,6 @@ class Faulting:
         self._process = process
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         await self._process.buffers.flush_due()
         if self._process.fatal:
             await reset(scope)

@@ -12,7 +12,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from core.ports import Clock
 from local.arc.columns import Batch
-from local.arc.decoding import Record
+from local.arc.records import Record
 
 ROTATE_SECONDS: Final = 3600.0
 ROTATE_BYTES: Final = 100 << 20

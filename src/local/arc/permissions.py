@@ -31,7 +31,7 @@ class Admission:
         self._accounts = accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _PUBLIC:
+        if scope["path"] not in _PUBLIC:
             request = Request(scope)
             token = token_of(request)
             account = self._accounts.of(token)

@@ -6,7 +6,6 @@ from typing import Final
 from core.ports import Clock
 from local.arc.accounts import Accounts
 from local.arc.buffers import Buffers
-from local.arc.columns import Inconvertible
 from local.arc.engine import Engine
 from local.arc.faults import Faults
 from local.arc.files import Files
@@ -47,10 +46,7 @@ class Process:
         if self._log is None:
             return
         for database, record in self._log.replay(self.clock.micros()):
-            try:
-                await self.buffers.add(database, [record], logged=False)
-            except Inconvertible:
-                continue  # Arc logs it and goes on
+            await self.buffers.add(database, [record], logged=False)
 
     async def write_out(self) -> None:
         """Runs until it would have died: wakes when the oldest buffer is old enough."""

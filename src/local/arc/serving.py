@@ -93,9 +93,7 @@ async def hang_up(scope: Scope) -> None:
 
 
 def _reset(transport: Any) -> None:
-    if transport is None:
-        return
     connected = transport.get_extra_info("socket")
-    if connected is not None and connected.fileno() >= 0:
+    if connected.fileno() >= 0:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()

@@ -10,9 +10,11 @@ from starlette.routing import Route
 from local.arc.answers import error
 from local.arc.buffers import FlushFailed
 from local.arc.columns import Inconvertible
-from local.arc.decoding import Undecodable, decoded, decompressed
+from local.arc.decoding import decoded
+from local.arc.decompressing import decompressed
 from local.arc.permissions import needs
 from local.arc.process import Process
+from local.arc.records import Undecodable
 
 DATABASE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _MEASUREMENT: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
@@ -46,7 +48,7 @@ class WriteDoors:
             await self._process.buffers.flush()
         except FlushFailed as e:
             return error(500, f"Flush failed: {e}")
-        return JSONResponse({"status": "success", "message": "All buffers flushed"})
+        return JSONResponse({"message": "All buffers flushed", "status": "success"})
 
     async def _stats(self, request: Request) -> Response:
         counted = self._process.buffers.stats
