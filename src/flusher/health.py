@@ -46,12 +46,17 @@ class HealthChecks:
         now, bound = self._ports.clock.monotonic(), set(self._bindings.orgs())
         self._seen = {o: h for o, h in self._seen.items() if o in bound}
         self._next = {o: self._next.get(o, now) for o in bound}
+        # Those that did not answer before may hang, and all at once: half of the places is enough for them.
+        failing = {org_id for org_id, health in self._seen.items() if not health.ok}
+        left = max(1, self._limits.checks // 2) - sum(self._crew.busy(("check", o)) for o in failing)
         for org_id, at in sorted(self._next.items(), key=lambda item: item[1]):
             if at > now or self._crew.running("check") >= self._limits.checks:
                 return
-            if not self._crew.busy(("check", org_id)):
-                self._next[org_id] = now + self._limits.check_every
-                self._crew.start(("check", org_id), self._check(org_id))
+            if self._crew.busy(("check", org_id)) or (org_id in failing and left <= 0):
+                continue
+            left -= org_id in failing
+            self._next[org_id] = now + self._limits.check_every
+            self._crew.start(("check", org_id), self._check(org_id))
 
     async def _check(self, org_id: OrgId) -> None:
         reason = ""

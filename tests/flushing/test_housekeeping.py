@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.model.errors import ConfigurationError, MasterKeyError, StoreRefused, StoreUnreachable
 from core.model.memory import OrgId
-from core.model.tenant import Binding, SealedBinding
+from core.model.tenant import Binding, Org, SealedBinding
+from core.model.timewindow import moment_of
 from core.ports import EventStore
 from flusher.ports import FlusherPorts
 from flusher.service import Flusher
@@ -52,6 +54,22 @@ async def test_a_store_that_hangs_fails_its_check_in_time(tmp_path: Path, clock:
         acme, other = await mill.board.read_health()
         assert (acme.ok, acme.reason) == (False, "store_timeout: no answer within 0.001 s")
         assert other.ok
+
+
+async def test_stores_that_hang_when_they_are_checked_leave_room_for_others(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    third = OrgId("org_third")
+    async with rig(tmp_path, clock, replace(SMALL, checks=2)) as mill:
+        await SqliteOrgs(mill.shop.database).create_org(Org(third, "third", moment_of(clock.micros())))
+        mill.store.check_error = StoreUnreachable("connection refused")
+        await mill.turns(2)
+        mill.store.check_error = None
+        mill.store.hangs = dict.fromkeys((ACME, OTHER), asyncio.Event())
+        await mill.bind(third, id="arc_third")
+        await mill.turn(11)
+        await mill.turn(1)
+        assert {h.org_id: h.ok for h in await mill.board.read_health()}[third]
 
 
 async def test_an_open_circuit_shows_on_the_board(mill: Rig) -> None:
