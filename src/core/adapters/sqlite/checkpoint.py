@@ -1,10 +1,11 @@
 """Keeps the write-ahead log short without making a commit pay for it.
 
 PASSIVE checkpoints copy nearly all of the log on a thread and connection of their own; a RESTART in
-the lane then copies what came meanwhile and lets the next commit begin the log anew. Where reads
-follow one another so closely that one of them always needs the old log, it would grow for ever: from
-some size on they are held for a moment. After a
+the lane then copies what came meanwhile and lets the next commit begin the log anew. After a
 deletion it is a TRUNCATE instead, so that no copy of what was deleted stays in the log.
+
+Reads may follow one another so closely that one of them always needs the old log, which would then
+grow for ever: from some size on they are held for a moment.
 """
 
 import asyncio
