@@ -1,5 +1,6 @@
 """The promises of `Deletions`, and of the journal beside it: the deleted is nowhere, the rest untouched."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -466,3 +467,61 @@ async def test_the_index_forgets_deleted_memories_that_never_settled(
     await shop.journal.prune()
     assert shop.journal.indexed(ACME) == 2
     assert await shop.contents() == ["18", "19"]
+
+
+async def test_deletions_beside_appends_cover_what_was_acknowledged_before_and_nothing_after(
+    shop: Workshop, command: Workshop
+) -> None:
+    doomed: set[int] = set()
+    fresh: set[int] = set()
+
+    async def write(n: int, into: set[int]) -> None:
+        into.add((await wrote(shop, f"{len(into)} {n}", session_id="s")).time)
+
+    for turn in range(20):
+        shop.clock.advance(0.001)
+        await asyncio.gather(*(write(turn * 100 + n, doomed) for n in range(10)))
+        under_way = asyncio.gather(*(write(turn * 100 + n, set()) for n in range(10, 20)))
+        deletion = await command.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
+        await under_way
+        fresh = set()
+        await asyncio.gather(*(write(turn * 100 + n, fresh) for n in range(20, 30)))
+        await command.deletions.erase(deletion)
+        tail = await shop.journal.tail(ACME, MemoryFilter(session_id="s"), ALWAYS, "asc", 1_000)
+        seen = {memory.time for memory in tail.memories}
+        assert fresh <= seen
+        assert not doomed & seen
+        doomed |= fresh
+    await counts(shop)
+
+
+async def test_a_restored_claim_is_freed_by_its_grave(shop: Workshop) -> None:
+    lease = await shop.leased()
+    memory = await settled(shop, await wrote(shop, "x"), lease)
+    deletion = await buried(shop, memory)
+    await shop.database.write(lambda c: c.execute("UPDATE claims SET time = abs(time)").rowcount)
+    assert await shop.journal.claimed_at(ACME, memory.dedup_key) == memory.time
+    await shop.deletions.erase(deletion)
+    assert await shop.journal.claimed_at(ACME, memory.dedup_key) is None
+
+
+async def test_two_that_erase_the_same_count_every_memory_once(shop: Workshop, command: Workshop) -> None:
+    for n in range(30):
+        await wrote(shop, str(n), session_id="s")
+    deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
+    await asyncio.gather(*(one.deletions.erase(deletion) for one in (shop, command, shop)))
+    found = await shop.deletions.find_deletion(ACME, deletion.id)
+    assert found is not None
+    assert found.from_journal == 30
+    await counts(shop)
+
+
+async def test_what_is_known_of_many_orgs_is_bounded_and_read_again(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.adapters.sqlite.graves._KNOWN_ORGS", 1)
+    for org in (ACME, OTHER):
+        await wrote(shop, "gone", org=org)
+        await shop.deletions.exclude(org, Exclusion(until=FOREVER))
+    for org in (ACME, OTHER, ACME, OTHER):
+        assert await shop.contents(org) == []
