@@ -105,7 +105,7 @@ class Removals:
 
     async def _carry_out(self, org_id: OrgId, deletions: Sequence[Deletion]) -> None:
         for deletion in deletions:
-            if deletion.state == "pending" and deletion.exclusion is not None:
+            if deletion.state == "pending":  # also of single ones: a backup may have brought rows back
                 await self._ports.erase(deletion)
         try:
             place = self._bindings.place(org_id)

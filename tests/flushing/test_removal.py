@@ -48,6 +48,12 @@ async def test_a_deletion_is_carried_out_in_the_journal_and_in_the_store(mill: R
     assert mill.metrics.counts["memtrace_removed_memories_total", ""] == 3
 
 
+async def test_a_single_memory_that_a_backup_brought_back_leaves_the_journal_too(mill: Rig) -> None:
+    mill.undertaker.add(burying(mill, "del_1", 5))
+    await mill.turn(4)
+    assert mill.undertaker.erased == ["del_1"]
+
+
 async def test_nothing_is_asked_while_what_was_read_before_may_still_turn_up(mill: Rig) -> None:
     mill.undertaker.add(excluding(mill))
     await mill.turn(2)
