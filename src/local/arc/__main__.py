@@ -26,19 +26,22 @@ async def serve(settings: ArcSettings, host: str, port: int) -> None:
         await stop.wait()
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser("python -m local.arc", description="A stand-in for Arc.")
+    options.add_argument("--data", type=Path, required=True, help="the folder for its files")
+    options.add_argument("--host", default="127.0.0.1")
+    options.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    options.add_argument("--token", default=ADMIN_TOKEN, help="the admin token")
+    options.add_argument("--buffer-age", type=float, default=0.1, help="seconds that rows wait in memory")
+    options.add_argument("--wal", action="store_true", help="replay what was written since the last rotation")
+    options.add_argument("--lenient", action="store_true", help="take SQL that Arc takes and gets wrong")
+    return options
+
+
 def main(arguments: list[str]) -> None:
-    """Parses and serves. Exits with 2 for arguments that cannot be used."""
-    parser = argparse.ArgumentParser(
-        "python -m local.arc", description="A stand-in for Arc, for development."
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the folder for its files")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--token", default=ADMIN_TOKEN, help="the admin token")
-    parser.add_argument("--buffer-age", type=float, default=0.1, help="seconds that rows wait in memory")
-    parser.add_argument("--wal", action="store_true", help="replay what was written since the last rotation")
-    parser.add_argument("--lenient", action="store_true", help="take SQL that Arc takes and gets wrong")
-    given = parser.parse_args(arguments)
+    """Parses and serves. Exits with 2 for arguments that cannot be used, with 1 for a port or a folder."""
+    given = parser().parse_args(arguments)
     settings = ArcSettings(
         given.data.absolute(),
         admin_token=given.token,
