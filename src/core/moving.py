@@ -90,6 +90,8 @@ class Mover:
         self._rounds = 0
         self._copied_at: float | None = None
         self._renewed_at = 0.0
+        self._held_since: Micros | None = None
+        """From here on nothing settles: what was stamped later is the journal's, wherever else it may be."""
 
     async def compare(self, old: Binding, new: Binding) -> Comparison:
         """Both stores from end to end; changes nothing. Raises StoreError."""
@@ -114,6 +116,7 @@ class Mover:
     async def _in_force(self, org_id: OrgId) -> AsyncIterator[str]:
         token = token_hex(16)
         await self._moves.begin(org_id, token, _IN_FORCE)
+        self._held_since = self._clock.micros()
         self._renewed_at = self._clock.monotonic()
         try:
             yield token
@@ -190,9 +193,9 @@ class Mover:
         begins = [t for b in (old, new) if (t := await self._store_for(b).earliest(b)) is not None]
         if not begins:
             return
-        end = self._clock.micros() + DAY
+        end = self._held_since or self._clock.micros() + DAY
         for day in range(min(begins) // DAY * DAY, end, DAY):
-            async for span in self._cut(old, new, Span(day, day + DAY), HOUR):
+            async for span in self._cut(old, new, Span(day, min(day + DAY, end)), HOUR):
                 yield span
 
     async def _cut(self, old: Binding, new: Binding, span: Span, width: Micros) -> AsyncIterator[Span]:

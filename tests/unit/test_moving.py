@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+import msgspec
 import pytest
 
 from core.model.errors import Conflict, StoreUnreachable
@@ -198,6 +199,21 @@ async def test_what_settles_while_it_is_copied_is_copied_too(yard: Yard) -> None
     await yard.move()
     assert yard.held(yard.new) == yard.held(yard.old)
     assert len(yard.held(yard.old)) > 5
+
+
+async def test_what_is_delivered_while_nothing_settles_is_left_to_the_journal(yard: Yard) -> None:
+    keep(yard.old, *[memory(n) for n in range(5)])
+    numbers = count()
+
+    def deliver() -> None:
+        if "begin" in yard.moves.done:
+            number = next(numbers)
+            keep(yard.old, msgspec.structs.replace(memory(number, f"new-{number}"), time=yard.clock.micros()))
+
+    yard.old.before_identities = deliver
+    assert await yard.move() == 5
+    assert yard.moves.bound == "arc_new"
+    assert next(numbers) > 1
 
 
 async def test_a_second_run_copies_only_what_is_missing(yard: Yard) -> None:
