@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 
 import msgspec
 
-Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
+Answer = bytes | Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Script:
                     writer.write(answer)
                     await writer.drain()
                 else:
-                    await answer(writer)
+                    await _unless_gone(answer(writer), reader)
                 if writer.is_closing():
                     return
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -51,6 +51,15 @@ class Script:
         finally:
             self.open.discard(writer)
             writer.close()
+
+
+async def _unless_gone(answering: Coroutine[None, None, None], reader: asyncio.StreamReader) -> None:
+    """Ends where the other side closes the connection first; it sends nothing before the answer."""
+    tasks = {asyncio.create_task(answering), asyncio.create_task(reader.read(1))}
+    _, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked | None:
@@ -120,6 +129,5 @@ async def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def silence(writer: asyncio.StreamWriter) -> None:
-    """Never answers, until the other side has gone."""
-    while not writer.is_closing():  # noqa: ASYNC110 - the other side sets no event
-        await asyncio.sleep(0.001)
+    """Never answers."""
+    await asyncio.Event().wait()

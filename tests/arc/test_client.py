@@ -3,17 +3,16 @@
 import asyncio
 import dataclasses
 import gzip
+import os
 import socket
-from pathlib import Path
+import threading
 
-import httpcore
 import pytest
 import zstandard
 
 from core.adapters.arc import client as client_module
-from core.adapters.arc.addresses import AllowedNetworks
+from core.adapters.arc import names, pools
 from core.adapters.arc.client import ClientLimits, Request
-from core.adapters.arc.network import AddressRefused, GuardedNetwork
 from core.model.errors import (
     StoreAmbiguous,
     StoreDenied,
@@ -24,7 +23,7 @@ from core.model.errors import (
 )
 from core.model.memory import OrgId
 from tests.arc.conftest import KEY, Bench, Open
-from tests.arc.scripted import Script, reply, reset, scripted, silence
+from tests.arc.scripted import Answer, Script, reply, reset, scripted, silence
 
 GET = Request("GET", "/api/v1/anything", KEY)
 
@@ -43,6 +42,43 @@ async def test_a_request_carries_the_key_and_the_database(bench: Bench) -> None:
     assert asked.path == "/prefix/api/v1/anything"
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.headers["x-arc-database"] == "memory"
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("http://arc.example", "arc.example", "/x"),
+        ("http://arc.example:8000/", "arc.example:8000", "/x"),
+        ("https://[::1]:8443/pre fix/ü", "[::1]:8443", "/pre%20fix/%C3%BC/x"),
+        ("http://[fd00::1]/%2F/a", "[fd00::1]", "/%2F/a/x"),
+        ("https://bücher.example", "xn--bcher-kva.example", "/x"),
+        ("http://my_arc", "my_arc", "/x"),
+    ],
+)
+def test_a_binding_s_url_becomes_a_target_and_a_host(url: str, host: str, target: str) -> None:
+    where, named = client_module._target(url, "/x")
+    assert (named, where.target.decode()) == (host, target)
+    assert where.host.decode() == host.removesuffix(":8000").removesuffix(":8443").strip("[]")
+
+
+def test_a_host_that_is_no_name_is_unreachable() -> None:
+    with pytest.raises(StoreUnreachable, match="no name"):
+        client_module._target(f"http://{'x' * 80}.example", "/x")
+
+
+async def test_no_key_makes_no_header(bench: Bench) -> None:
+    async with scripted(reply()) as arc:
+        await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=""), 1)
+    assert "authorization" not in arc.asked[0].headers
+
+
+@pytest.mark.parametrize("key", ["line\r\nx-evil: 1", "schlüssel", "nul\0", "tab\t"])
+async def test_a_key_that_no_header_can_carry_is_not_sent_or_shown(bench: Bench, key: str) -> None:
+    async with scripted(reply()) as arc:
+        with pytest.raises(StoreDenied, match="no header") as caught:
+            await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=key), 1)
+    assert key not in f"{caught.value!r} {caught.value.hint}"
+    assert arc.connections == 0
 
 
 async def test_a_connection_is_used_again(bench: Bench) -> None:
@@ -65,6 +101,18 @@ async def test_a_compressed_answer_is_unpacked(bench: Bench, packed: bytes) -> N
         assert (await bench.client.ask(bench.binding(arc.url), GET, 1)).body == b"text" * 100
 
 
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "deflate"])
+async def test_an_answer_packed_in_another_way_says_nothing(bench: Bench, encoding: str) -> None:
+    async with scripted(reply(200, b"packed", headers={"content-encoding": encoding})) as arc:
+        await broken(bench, arc, StoreAmbiguous)
+
+
+async def test_a_large_packed_answer_is_unpacked_too(bench: Bench) -> None:
+    noise = os.urandom(400_000)
+    async with scripted(reply(200, gzip.compress(noise), headers={"content-encoding": "gzip"})) as arc:
+        assert (await bench.client.ask(bench.binding(arc.url), GET, 5)).body == noise
+
+
 async def broken(bench: Bench, arc: Script, error: type[StoreError], timeout: float = 1.0) -> StoreError:
     with pytest.raises(error) as caught:
         await bench.client.ask(bench.binding(arc.url), GET, timeout)
@@ -80,6 +128,37 @@ async def test_a_connection_that_breaks_off_says_nothing(bench: Bench) -> None:
     async with scripted(reset) as arc:
         await broken(bench, arc, StoreAmbiguous)
     assert len(arc.asked) == 1
+
+
+async def test_a_harmless_question_is_asked_once_more_where_the_connection_broke_off(bench: Bench) -> None:
+    harmless = dataclasses.replace(GET, is_harmless=True)
+    async with scripted(reset, reply(200, b"fine")) as arc:
+        assert (await bench.client.ask(bench.binding(arc.url), harmless, 1)).body == b"fine"
+    async with scripted(reset) as arc:
+        with pytest.raises(StoreAmbiguous, match="broke off"):
+            await bench.client.ask(bench.binding(arc.url), harmless, 1)
+        assert len(arc.asked) == 2
+
+
+async def test_an_answer_that_has_to_be_given_up_leaves_no_connection_behind(bench: Bench) -> None:
+    async with scripted(silence, reply(200, b"fine")) as arc:
+        await broken(bench, arc, StoreTimeout, 0.05)
+        await until_closed(arc)
+        assert not arc.open
+        assert (await bench.client.ask(bench.binding(arc.url), GET, 1)).body == b"fine"
+
+
+async def test_many_that_gave_up_leave_room_for_the_next(bench: Bench) -> None:
+    hanging: list[Answer] = [silence] * 40
+    async with scripted(*hanging, reply(200, b"fine")) as arc:
+        asking = [asyncio.create_task(bench.client.ask(bench.binding(arc.url), GET, 30)) for _ in range(40)]
+        while len(arc.asked) < 16:  # noqa: ASYNC110 - the script sets no event
+            await asyncio.sleep(0.001)
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+        arc.answers[:] = [reply(200, b"fine")]
+        assert (await bench.client.ask(bench.binding(arc.url), GET, 1)).body == b"fine"
 
 
 async def test_half_an_answer_says_nothing(bench: Bench) -> None:
@@ -156,7 +235,7 @@ async def test_one_org_s_hanging_arc_holds_up_nobody_else(bench: Bench) -> None:
 
 
 async def test_pools_are_bounded_and_those_in_use_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_MOST_POOLS", 2)
+    monkeypatch.setattr(pools, "_MOST_POOLS", 2)
     async with scripted(reply(200, b"fine")) as arc:
         for number in range(5):
             await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 1)
@@ -164,6 +243,40 @@ async def test_pools_are_bounded_and_those_in_use_stay(bench: Bench, monkeypatch
         await bench.client.ask(bench.binding(arc.url, OrgId("org_0")), GET, 1)
     await bench.client.close()
     assert not bench.client._pools
+
+
+async def test_pools_that_were_left_are_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with scripted(reply(200, b"fine")) as arc:
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_1")), GET, 1)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_2")), GET, 1)
+        assert len(arc.open) == 2
+        later = asyncio.get_running_loop().time() + 51
+        monkeypatch.setattr(pools, "_now", lambda: later)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_3")), GET, 1)
+        await until_closed(arc)
+        assert len(arc.open) == len(bench.client._pools) == 1
+
+
+async def test_a_name_that_does_not_resolve_is_unreachable(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(host: str) -> list[str]:
+        raise OSError("unknown")
+
+    monkeypatch.setattr(names, "resolve", unknown)
+    with pytest.raises(StoreUnreachable, match="does not resolve"):
+        await bench.client.ask(bench.binding("http://no.such.example"), GET, 1)
+
+
+async def test_a_name_that_takes_too_long_is_a_timeout(
+    open_bench: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = threading.Event()
+    monkeypatch.setattr(names, "resolve", lambda host: [str(ends.wait())])
+    bench = open_bench(ClientLimits(connect_timeout=0.01))
+    with pytest.raises(StoreTimeout, match="no connection"):
+        await bench.client.ask(bench.binding("http://slow.example"), GET, 5)
+    ends.set()
 
 
 async def test_a_scheme_that_is_not_allowed_is_refused(open_bench: Open) -> None:
@@ -200,88 +313,3 @@ async def test_an_https_binding_to_what_speaks_no_tls_is_unreachable(bench: Benc
     with pytest.raises(StoreUnreachable, match="certificate is not accepted"):
         await bench.client.ask(bench.binding(f"https://127.0.0.1:{port}"), GET, 5)
     server.close()
-
-
-# --- connecting
-
-
-class Resolver:
-    """Answers names as a test says."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-        self.addresses = addresses
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self.look_up, raising=False)
-
-    async def look_up(self, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
-        if not self.addresses:
-            raise socket.gaierror("unknown")
-        return [(0, 0, 0, "", (address, port)) for address in self.addresses]
-
-
-class Dialled(httpcore.AsyncNetworkBackend):
-    """Notes where it was to connect to; some addresses refuse."""
-
-    def __init__(self, *refusing: str) -> None:
-        self.refusing = refusing
-        self.dialled: list[str] = []
-
-    async def connect_tcp(
-        self, host: str, port: int, *_: object, **__: object
-    ) -> httpcore.AsyncNetworkStream:
-        self.dialled.append(host)
-        if host in self.refusing:
-            raise httpcore.ConnectError("refused")
-        return httpcore.AsyncMockStream([])
-
-
-async def test_only_allowed_addresses_of_a_name_are_dialled(monkeypatch: pytest.MonkeyPatch) -> None:
-    dialled = Dialled()
-    network = GuardedNetwork(AllowedNetworks(["private"]), dialled)
-    Resolver(monkeypatch, "169.254.169.254", "8.8.8.8", "10.0.0.7")
-    await network.connect_tcp("arc.example", 80, timeout=1)
-    assert dialled.dialled == ["10.0.0.7"]
-
-
-async def test_a_name_that_answers_something_else_later_is_judged_anew(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    dialled = Dialled()
-    network = GuardedNetwork(AllowedNetworks(["public"]), dialled)
-    resolver = Resolver(monkeypatch, "8.8.8.8")
-    await network.connect_tcp("arc.example", 80)
-    resolver.addresses = ("127.0.0.1",)
-    with pytest.raises(AddressRefused):
-        await network.connect_tcp("arc.example", 80)
-    assert dialled.dialled == ["8.8.8.8"]
-
-
-async def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    dialled = Dialled("10.0.0.1")
-    network = GuardedNetwork(AllowedNetworks(["private"]), dialled)
-    resolver = Resolver(monkeypatch, "10.0.0.1", "10.0.0.1", "10.0.0.2")
-    await network.connect_tcp("arc.example", 80)
-    assert dialled.dialled == ["10.0.0.1", "10.0.0.2"]
-    resolver.addresses = ("10.0.0.1",)
-    with pytest.raises(httpcore.ConnectError):
-        await network.connect_tcp("arc.example", 80)
-
-
-async def test_a_name_that_does_not_resolve_is_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    Resolver(monkeypatch)
-    with pytest.raises(httpcore.ConnectError, match="does not resolve"):
-        await GuardedNetwork(AllowedNetworks(["public"])).connect_tcp("arc.example", 80)
-
-
-async def test_a_resolver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hang(*_: object, **__: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang, raising=False)
-    with pytest.raises(httpcore.ConnectTimeout):
-        await GuardedNetwork(AllowedNetworks(["public"])).connect_tcp("arc.example", 80, timeout=0.01)
-
-
-async def test_no_socket_of_this_machine_is_connected_to(tmp_path: Path) -> None:
-    network = GuardedNetwork(AllowedNetworks(["loopback"]))
-    with pytest.raises(AddressRefused):
-        await network.connect_unix_socket(str(tmp_path / "arc.sock"))

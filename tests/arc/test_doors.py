@@ -89,6 +89,8 @@ async def test_the_columnar_door_is_tried_again_after_a_while(bench: Bench) -> N
     "answers",
     [
         [rowwise(["one", "rows_in_all"], [[1, 2]])],
+        [rowwise(["one", "rows_in_all"], []), rowwise(["n", "rows_in_all"], [])],
+        [rowwise(["one", "rows_in_all"], []), rowwise([], [])],
         [rowwise(["one", "rows_in_all"], []), rowwise(["n", "rows_in_all"], [[3, 1]])],
         [rowwise(["one", "rows_in_all"], [[1, 1]], success=False)],
         [reply(200, b'{"success": true, "columns": ["one"], "da')],

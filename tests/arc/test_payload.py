@@ -37,6 +37,12 @@ def test_a_parcel_that_miscounts_is_refused() -> None:
         encode(Parcel(ACME, whole.times[:1], whole.lines), "events")
 
 
+@pytest.mark.parametrize("time", [10**13 - 1, 10**16, -1])
+def test_a_time_that_arc_would_take_for_another_is_refused(time: int) -> None:
+    with pytest.raises(StoreRefused, match="misread"):
+        encode(parcel([memory(time - T0)]), "events")
+
+
 BODY = b"memory " * 10_000
 
 

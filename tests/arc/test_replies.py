@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.adapters.arc.replies import Reply, admin_error, query_error, write_error
+from core.adapters.arc.replies import OtherColumns, Reply, admin_error, query_error, write_error
 from core.model.errors import (
     StoreAmbiguous,
     StoreDenied,
@@ -47,7 +47,10 @@ def test_a_write_that_was_not_accepted(reply: Reply, error: type[StoreError]) ->
     ("reply", "error"),
     [
         (said(400), StoreRefused),
-        (said(500, "arrow query failed: Binder Error: no column"), StoreRefused),
+        (said(500, "arrow query failed: Binder Error: no column"), OtherColumns),
+        (said(500, "arrow query failed: Binder Error: no column in 'IO Error'"), OtherColumns),
+        (said(500, "arrow query failed: HTTP Error: a bucket"), StoreAmbiguous),
+        (said(500, "Out of Memory Error: failed to allocate"), StoreUnreachable),
         (said(500, "arrow query failed: Catalog Error"), StoreRefused),
         (said(500, "Parser Error"), StoreRefused),
         (said(500, "Conversion Error"), StoreRefused),

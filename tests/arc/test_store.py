@@ -1,17 +1,20 @@
 """The store over an Arc's doors: which questions are asked, and when one is asked again."""
 
+import asyncio
 import dataclasses
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from core.adapters.arc.removing import ArcRemover
-from core.model.errors import StoreAmbiguous, StoreDenied
+from core.model.errors import StoreAmbiguous, StoreDenied, StoreRefused, StoreUnreachable
 from core.model.memory import Exclusion, Memory, MemoryFilter, Span, Tally, claim_key
+from core.model.tenant import Binding
 from core.ports import Parcel, Removal, Removed
 from tests.arc.conftest import Bench
-from tests.arc.scripted import Answer, Script, columnar, failed, reply, scripted
-from tests.contract.event_stores import ACME, HOUR, T0, memory, parcel
+from tests.arc.scripted import Answer, Script, columnar, failed, reply, rowwise, scripted, silence
+from tests.contract.event_stores import ACME, HOUR, OTHER, T0, memory, parcel
 
 SPAN = Span(T0, T0 + HOUR)
 NO_FILES = columnar({}, columns=[], data=[], row_count=0)
@@ -63,6 +66,33 @@ async def test_rows_without_a_key_are_asked_for_again_with_keys_of_their_content
     assert "sha256" in second
 
 
+async def test_files_of_other_writers_are_read_with_every_column(bench: Bench) -> None:
+    lacking = failed(500, "arrow query failed: Binder Error: no column parent_id")
+    async with scripted(lacking, rows(memory(1))) as arc:
+        assert await search(bench, arc) == [memory(1)]
+    _, second = statements(arc)
+    assert 'UNION ALL BY NAME SELECT * FROM "events"' in second
+    assert second.index("WHERE") == second.index("WHERE time >= ")
+
+
+async def test_files_that_stay_unreadable_are_refused(bench: Bench) -> None:
+    async with scripted(failed(500, "arrow query failed: Binder Error: no column time")) as arc:
+        with pytest.raises(StoreRefused):
+            await search(bench, arc)
+    assert len(arc.asked) == 2
+
+
+async def test_rows_come_in_order_by_the_other_door_too(bench: Bench) -> None:
+    one = [*msgspec.structs.astuple(memory(1, importance=1.0)), 1]
+    one[10] = 1  # as JSON shows a whole number
+    page = rowwise([*"toasmecjgkip", "rows_in_all"], [one])
+    async with scripted(failed(404, "Cannot POST"), page) as arc:
+        (found,) = await search(bench, arc)
+    assert found == memory(1, importance=1.0)
+    assert type(found.importance) is float
+    assert statements(arc)[1].endswith("AS page ORDER BY t DESC, k DESC")
+
+
 async def test_a_filter_beyond_a_statement_s_room_is_applied_to_what_comes(bench: Bench) -> None:
     match = memory(5, content="a " + "x" * 8_000, agent_id=LONG.agent_ids[0])
     pages: list[Answer] = [rows(memory(9), memory(8)), rows(match, memory(4)), rows()]
@@ -70,6 +100,7 @@ async def test_a_filter_beyond_a_statement_s_room_is_applied_to_what_comes(bench
         found = await search(bench, arc, LONG, limit=2)
     assert found == [match]
     assert all(len(text.encode()) < 10_000 for text in statements(arc))
+    assert [text.rpartition(" ")[2] for text in statements(arc)] == ["2", "1000"]
 
 
 async def test_counts_with_such_a_filter_are_made_one_by_one(bench: Bench) -> None:
@@ -95,14 +126,68 @@ async def test_nothing_is_asked_about_no_time_at_all(bench: Bench) -> None:
     assert arc.asked == []
 
 
-async def test_the_earliest_time_is_believed_for_half_a_minute(bench: Bench) -> None:
+async def test_the_earliest_time_is_asked_anew_beside_the_answer_after_half_a_minute(bench: Bench) -> None:
     async with scripted(columnar({"t": [T0 + 5]}), columnar({"t": [T0]})) as arc:
         binding = bench.binding(arc.url)
-        assert await bench.store.earliest(binding) == T0 + 5
-        bench.clock.advance(29)
-        assert await bench.store.earliest(binding) == T0 + 5
-        bench.clock.advance(2)
+        for seconds in (0, 29, 2):
+            bench.clock.advance(seconds)
+            assert await bench.store.earliest(binding) == T0 + 5
+        await until(lambda: len(arc.asked) == 2)
+        assert await eventually(bench, binding) == T0
+    assert len(arc.asked) == 2
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - what happens beside sets no event
+            await asyncio.sleep(0.001)
+
+
+async def eventually(bench: Bench, binding: Binding) -> int | None:
+    """The earliest time, once the question on its way is answered."""
+    await until(lambda: not bench.store._earliest._asked)
+    return await bench.store.earliest(binding)
+
+
+async def test_an_earliest_time_is_never_older_than_a_minute(bench: Bench) -> None:
+    async with scripted(columnar({"t": [T0 + 5]}), silence, columnar({"t": [T0]})) as arc:
+        binding = bench.binding(arc.url)
+        for seconds in (0, 31, 28):
+            bench.clock.advance(seconds)
+            assert await bench.store.earliest(binding) == T0 + 5
+        bench.clock.advance(1)
         assert await bench.store.earliest(binding) == T0
+
+
+async def test_an_arc_that_fails_meanwhile_costs_the_earliest_time_nothing_for_a_while(bench: Bench) -> None:
+    async with scripted(columnar({"t": [T0]}), failed(503, "busy")) as arc:
+        binding = bench.binding(arc.url)
+        for seconds in (0, 31):
+            bench.clock.advance(seconds)
+            assert await bench.store.earliest(binding) == T0
+        assert await eventually(bench, binding) == T0
+        bench.clock.advance(30)
+        with pytest.raises(StoreUnreachable):
+            await bench.store.earliest(binding)
+
+
+async def test_many_who_want_the_earliest_time_ask_once(bench: Bench) -> None:
+    async with scripted(columnar({"t": [T0]})) as arc:
+        binding = bench.binding(arc.url)
+        assert await asyncio.gather(*(bench.store.earliest(binding) for _ in range(20))) == [T0] * 20
+    assert len(arc.asked) == 1
+
+
+async def test_orgs_of_one_measurement_share_what_is_known_but_not_who_is_refused(bench: Bench) -> None:
+    async with scripted(failed(401, "no key"), columnar({"t": [T0]})) as arc:
+        mine = bench.binding(arc.url)
+        theirs = dataclasses.replace(bench.binding(arc.url, OTHER), id="arc_2")
+        results = await asyncio.gather(
+            bench.store.earliest(mine), bench.store.earliest(theirs), return_exceptions=True
+        )
+        assert sorted(type(result).__name__ for result in results) == ["StoreDenied", "int"]
+        assert await bench.store.earliest(mine) == T0
+    assert len(arc.asked) == 2
 
 
 @pytest.mark.parametrize("answer", [NO_FILES, columnar({"t": [None]})])

@@ -12,7 +12,6 @@ from typing import Final
 from core.adapters.arc.client import ArcClient, ClientLimits, Request
 from core.adapters.arc.doors import ArcDoors
 from core.adapters.arc.store import ArcStore
-from core.adapters.clock import SystemClock
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
 from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, encode
@@ -134,9 +133,9 @@ async def double(folder: Path) -> AsyncIterator[Shelf]:
 @contextlib.asynccontextmanager
 async def live(folder: Path) -> AsyncIterator[Shelf]:
     """A real Arc, named by MEMTRACE_TEST_ARC_URL and _TOKEN; a database of its own for each test."""
-    client = ArcClient(ClientLimits())
-    doors = ArcDoors(client=client, clock=SystemClock(), compression="none")
-    store = ArcStore(doors=doors, clock=SystemClock(), query_timeout=30, append_timeout=30)
+    clock, client = ManualClock(), ArcClient(ClientLimits())
+    doors = ArcDoors(client=client, clock=clock, compression="none")
+    store = ArcStore(doors=doors, clock=clock, query_timeout=30, append_timeout=30)
     database = f"t{secrets.token_hex(8)}"
 
     def bind(org: OrgId) -> Binding:
@@ -145,7 +144,7 @@ async def live(folder: Path) -> AsyncIterator[Shelf]:
 
     async def settle() -> None:
         await flush(client, bind(ACME))
-        store.forget_earliest()
+        clock.advance(store.hides_for)
 
     try:
         yield Shelf(store, bind, settle)

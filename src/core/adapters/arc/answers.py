@@ -47,9 +47,10 @@ def columnar_rows(reply: Reply) -> list[Row] | None:
     return rows
 
 
-def counted(statement: str) -> str:
-    """The statement with the number of its rows as a last column of each."""
-    return f"SELECT *, count(*) OVER () AS rows_in_all FROM ({statement}) AS page"
+def counted(statement: str, order: str = "") -> str:
+    """The statement with the number of its rows as a last column of each, in this order."""
+    ordered = f" ORDER BY {order}" if order else ""
+    return f"SELECT *, count(*) OVER () AS rows_in_all FROM ({statement}) AS page{ordered}"
 
 
 def counting(statement: str) -> str:

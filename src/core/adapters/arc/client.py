@@ -1,46 +1,37 @@
-"""HTTP to Arcs: a pool an org, bounded in all it takes, and our errors only.
+"""HTTP to Arcs: bounded in all it takes, to allowed addresses only, and our errors only.
 
-Nothing is sent twice here. A repeat is the caller's to decide, who knows whether it is harmless.
+No proxy is asked and no redirect followed: what a binding names is where the key goes.
 """
 
 import asyncio
 import ssl
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote, urlsplit
 
-import certifi
 import httpcore
-import httpx
 
 from core.adapters.arc.addresses import AllowedNetworks
-from core.adapters.arc.network import AddressRefused, GuardedNetwork
+from core.adapters.arc.bodies import too_large, unpacked
+from core.adapters.arc.names import Names
+from core.adapters.arc.network import AddressRefused, GuardedNetwork, NameUnknown
+from core.adapters.arc.pools import OrgPools
 from core.adapters.arc.replies import Reply
-from core.model.errors import (
-    StoreAmbiguous,
-    StoreDenied,
-    StoreError,
-    StoreRefused,
-    StoreTimeout,
-    StoreUnreachable,
-)
-from core.model.memory import OrgId
+from core.model.errors import StoreAmbiguous, StoreDenied, StoreError, StoreTimeout, StoreUnreachable
 from core.model.tenant import Binding
 
-_KEEP_ALIVE: Final = 50.0
-"""Seconds; Arc closes an idle connection after 120, and one closed under us is a lost answer."""
-_CONNECTIONS: Final = 16
-"""Of one org at a time."""
-_MOST_POOLS: Final = 1_000
+_HARD_TO_UNPACK: Final = 256 * 1024
+"""Bytes of a packed answer from which on it is unpacked in a thread."""
 _LOST: Final = (
     httpcore.ReadError,
     httpcore.WriteError,
     httpcore.RemoteProtocolError,
     httpcore.LocalProtocolError,
-    httpx.DecodingError,
+    ssl.SSLError,
 )
+_IN_A_PATH: Final = "/%:@!$&'()*+,;=~-._"
+_Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +44,6 @@ class ClientLimits:
     networks: tuple[str, ...] = ("loopback", "private", "public")
 
 
-@dataclass(slots=True)
-class _Pool:
-    client: httpx.AsyncClient
-    users: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What goes to one door of an Arc; `key` is shown to nobody."""
@@ -68,32 +53,36 @@ class Request:
     key: str = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_harmless: bool = False
+    """Whether it may be sent once more when its answer is lost. What writes is not: its caller decides."""
 
 
 class ArcClient:
     """Lives on one event loop; `close` ends every connection.
 
     Raises StoreUnreachable when nothing was sent for certain, StoreAmbiguous when an answer was
-    lost, StoreTimeout after `timeout` seconds, StoreDenied for what the settings forbid.
+    lost, StoreTimeout after `timeout` seconds, StoreDenied for what the settings forbid,
+    StoreRefused for an answer that is too large.
     """
 
     def __init__(self, limits: ClientLimits) -> None:
         """Raises ConfigurationError for networks that are none."""
         self._limits = limits
-        self._network = GuardedNetwork(AllowedNetworks(limits.networks))
-        self._tls: ssl.SSLContext | None = None
-        self._pools: OrderedDict[OrgId, _Pool] = OrderedDict()
+        self._names = Names()
+        network = GuardedNetwork(AllowedNetworks(limits.networks), self._names.addresses)
+        self._pools = OrgPools(network)
 
     async def ask(self, binding: Binding, request: Request, timeout: float) -> Reply:
         """One request and its whole answer, whatever its status; a redirect is an answer too."""
-        self._check(binding)
+        self._check(binding, request)
+        is_tls = binding.url.startswith("https:")
         try:
-            async with asyncio.timeout(timeout), self._pool(binding.org_id) as client:
-                return await self._exchange(client, binding, request)
+            async with asyncio.timeout(timeout), self._pools.of(binding.org_id, is_tls=is_tls) as pool:
+                return await self._answer(pool, binding, request)
         except TimeoutError:
             raise StoreTimeout(f"the Arc did not answer within {timeout:g} seconds") from None
 
-    def _check(self, binding: Binding) -> None:
+    def _check(self, binding: Binding, request: Request) -> None:
         scheme = binding.url.partition(":")[0]
         if scheme not in self._limits.schemes:
             raise StoreDenied(
@@ -101,156 +90,110 @@ class ArcClient:
             )
         if not binding.key_opens:
             raise StoreDenied(
-                "the stored Arc key does not open with this master key",
-                hint=f"store it again with `memtrace org add-arc {binding.org_id}`",
+                "the stored Arc key does not open with this master key", hint=_store_again(binding)
             )
+        if not (request.key.isascii() and request.key.isprintable()):
+            raise StoreDenied("no header can carry the stored Arc key", hint=_store_again(binding))
 
-    async def _exchange(self, client: httpx.AsyncClient, binding: Binding, request: Request) -> Reply:
-        headers = {
-            "authorization": f"Bearer {request.key}",
-            "x-arc-database": binding.database,
-            **request.headers,
-        }
-        url = binding.url.rstrip("/") + request.path
+    async def _answer(self, pool: httpcore.AsyncConnectionPool, binding: Binding, request: Request) -> Reply:
+        """A harmless request goes out once more where its connection broke off: that may have been old."""
         try:
-            async with client.stream(
-                request.method, url, content=request.body or None, headers=headers
+            return await self._exchange(pool, binding, request)
+        except _LOST as e:
+            # From None: the words of these errors may be a stranger's.
+            if not request.is_harmless:
+                raise _lost(e) from None
+        try:
+            return await self._exchange(pool, binding, request)
+        except _LOST as e:
+            raise _lost(e) from None
+
+    async def _exchange(
+        self, pool: httpcore.AsyncConnectionPool, binding: Binding, request: Request
+    ) -> Reply:
+        url, host = _target(binding.url, request.path)
+        try:
+            async with pool.stream(
+                request.method,
+                url,
+                headers=_headers(host, binding.database, request),
+                content=request.body,
+                extensions={"timeout": {"connect": self._limits.connect_timeout}},
             ) as response:
                 return await self._read(response)
-        except AddressRefused as e:
+        except AddressRefused:
             raise StoreDenied(
                 "the binding's host is at an address that is not allowed here",
                 hint="see arc.allowed_networks in the settings",
-            ) from e
-        except (httpcore.ConnectTimeout, httpcore.PoolTimeout) as e:
+            ) from None
+        except httpcore.ConnectTimeout as e:
             raise StoreTimeout("no connection to the Arc in time") from e
-        except (httpcore.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol, ssl.SSLError) as e:
+        except httpcore.ConnectError as e:
             raise StoreUnreachable(f"no connection to the Arc ({_cause(e)})") from e
-        except _LOST as e:
-            raise StoreAmbiguous("the connection to the Arc broke off", retry_after=1) from e
 
-    async def _read(self, response: httpx.Response) -> Reply:
-        """The body, decompressed, in memory; one larger than allowed is broken off."""
-        size, parts = 0, []
-        async for part in response.aiter_bytes():
+    async def _read(self, response: httpcore.Response) -> Reply:
+        """The body, unpacked, in memory; one larger than allowed is broken off."""
+        parts, size, limit = [], 0, self._limits.response_bytes
+        async for part in response.aiter_stream():
             size += len(part)
-            if size > self._limits.response_bytes:
-                raise _too_large(self._limits.response_bytes)
+            if size > limit:
+                raise too_large(limit)
             parts.append(part)
-        wait = response.headers.get("retry-after", "")
-        return Reply(
-            response.status_code,
-            b"".join(parts),
-            int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 7 else None,
-            response.headers.get("content-type", "").startswith("application/json"),
-        )
-
-    @asynccontextmanager
-    async def _pool(self, org_id: OrgId) -> AsyncIterator[httpx.AsyncClient]:
-        """The org's own connections: nobody else waits for one of them."""
-        pool = self._pools.get(org_id)
-        if pool is None:
-            pool = self._pools[org_id] = _Pool(self._new_client())
-            await self._close_idle()
-        self._pools.move_to_end(org_id)
-        pool.users += 1
-        try:
-            yield pool.client
-        finally:
-            pool.users -= 1
-
-    def _new_client(self) -> httpx.AsyncClient:
-        transport = _Transport(self._network, self._context, self._limits.connect_timeout)
-        return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False, timeout=None)
-
-    def _context(self) -> ssl.SSLContext:
-        """Made once: loading the certificates takes tens of milliseconds."""
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.load_verify_locations(certifi.where())
-        return self._tls
-
-    async def _close_idle(self) -> None:
-        """The pools unused longest, beyond the bound; one in use is left alone."""
-        spare = len(self._pools) - _MOST_POOLS
-        idle = [org_id for org_id, pool in self._pools.items() if not pool.users][: max(spare, 0)]
-        for pool in [self._pools.pop(org_id) for org_id in idle]:
-            await pool.client.aclose()
+        encoding = _header(response.headers, b"content-encoding").strip().lower()
+        body = b"".join(parts)
+        if encoding and size > _HARD_TO_UNPACK:
+            body = await asyncio.to_thread(unpacked, body, encoding, limit)
+        else:
+            body = unpacked(body, encoding, limit)
+        return Reply(response.status, body, _seconds(_header(response.headers, b"retry-after")))
 
     async def close(self) -> None:
         """May be called twice."""
-        pools, self._pools = list(self._pools.values()), OrderedDict()
-        for pool in pools:
-            await pool.client.aclose()
+        self._names.close()
+        await self._pools.close()
 
 
-class _Transport(httpx.AsyncBaseTransport):
-    """httpx over a pool of httpcore's, which is where addresses can be judged."""
-
-    def __init__(
-        self, network: GuardedNetwork, context: Callable[[], ssl.SSLContext], connect_timeout: float
-    ) -> None:
-        self._network = network
-        self._context = context
-        self._connect_timeout = connect_timeout
-        self._pool: httpcore.AsyncConnectionPool | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._pool is None:
-            self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._context() if request.url.scheme == "https" else None,
-                max_connections=_CONNECTIONS,
-                max_keepalive_connections=_CONNECTIONS,
-                keepalive_expiry=_KEEP_ALIVE,
-                network_backend=self._network,
-            )
-        response = await self._pool.handle_async_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions={"timeout": {"connect": self._connect_timeout, "pool": self._connect_timeout}},
-            )
-        )
-        return httpx.Response(
-            response.status, headers=response.headers, stream=_Stream(response), extensions={}
-        )
-
-    async def aclose(self) -> None:
-        if self._pool is not None:
-            await self._pool.aclose()
-
-
-class _Stream(httpx.AsyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._response.aiter_stream():
-            yield part
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-def _too_large(limit: int) -> StoreError:
-    return StoreRefused(
-        f"the Arc's answer is larger than {limit} bytes",
-        hint="ask for fewer memories at once, or raise arc.max_response_bytes",
+def _target(url: str, path: str) -> tuple[httpcore.URL, str]:
+    """Where a request to this path behind the binding's URL goes, and the Host it names."""
+    parts = urlsplit(url)
+    try:
+        host = (parts.hostname or "").encode("idna").decode()
+    except UnicodeError:
+        raise StoreUnreachable("the binding's host is no name", hint="bind the organization anew") from None
+    named = f"[{host}]" if ":" in host else host
+    target = quote(parts.path.rstrip("/"), safe=_IN_A_PATH) + path
+    return (
+        httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target),
+        named if parts.port is None else f"{named}:{parts.port}",
     )
+
+
+def _headers(host: str, database: str, request: Request) -> list[tuple[str, str]]:
+    given = {"host": host, "user-agent": "memtrace", "x-arc-database": database, **request.headers}
+    if request.key:
+        given["authorization"] = f"Bearer {request.key}"
+    return list(given.items())
+
+
+def _header(headers: _Headers, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in headers if key.lower() == name), "")
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _lost(error: Exception) -> StoreError:
+    return StoreAmbiguous(f"the connection to the Arc broke off ({type(error).__name__})", retry_after=1)
 
 
 def _cause(error: Exception) -> str:
     """A word for why, without addresses."""
-    text = str(error).lower()
-    if "certificate" in text or "ssl" in text:
-        return "its certificate is not accepted"
-    if "resolve" in text or "name or service" in text:
+    if isinstance(error, NameUnknown):
         return "its name does not resolve"
-    return "refused"
+    text = str(error).lower()
+    return "its certificate is not accepted" if "certificate" in text or "ssl" in text else "refused"
+
+
+def _store_again(binding: Binding) -> str:
+    return f"store it again with `memtrace org add-arc {binding.org_id}`"

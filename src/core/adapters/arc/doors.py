@@ -4,10 +4,12 @@ Raises the errors of `client.py` and `replies.py`.
 """
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from core.adapters.arc.answers import Row, columnar_rows, counted, counted_rows, counting
+from core.adapters.arc.bodies import ENCODINGS
 from core.adapters.arc.client import ArcClient, Request
 from core.adapters.arc.payload import Compression, compressed
 from core.adapters.arc.replies import Reply, admin_error, no_arc, query_error, write_error
@@ -24,7 +26,7 @@ _DELETE: Final = "/api/v1/delete"
 _UNKNOWN: Final = (404, 405, 501)
 _BELIEVED: Final = 600.0
 """Seconds for which an Arc without the columnar door is not asked for it again."""
-_NEAR: Final = ("localhost", "127.0.0.1", "[::1]")
+_MOST_REMEMBERED: Final = 1_000
 
 
 class ArcDoors:
@@ -48,23 +50,28 @@ class ArcDoors:
         if reply.status != 204:
             raise no_arc()
 
-    async def query(self, binding: Binding, sql: str, timeout: float) -> list[Row] | None:
-        """The rows, all of them; None when the Arc found no file to read."""
+    async def query(self, binding: Binding, sql: str, timeout: float, *, order: str = "") -> list[Row] | None:
+        """The rows, all of them; None when the Arc found no file to read.
+
+        `order` is the statement's own, in names of its columns, where that matters.
+        """
         if self._has_columnar(binding):
             reply = await self._post(binding, _QUERY_COLUMNAR, sql, timeout)
             if reply.is_success:
                 return columnar_rows(reply)
             if reply.status not in _UNKNOWN:
                 raise query_error(reply)
-            self._without_columnar[binding.url] = self._clock.monotonic()
-        return await self._query_counted(binding, sql, timeout)
+            self._lacks_columnar(binding)
+        return await self._query_counted(binding, sql, order, timeout)
 
-    async def _query_counted(self, binding: Binding, sql: str, timeout: float) -> list[Row] | None:
+    async def _query_counted(
+        self, binding: Binding, sql: str, order: str, timeout: float
+    ) -> list[Row] | None:
         """By the door that may end an answer early: what came is compared with what was to come."""
-        rows = counted_rows(await self._answer(binding, counted(sql), timeout))
+        rows = counted_rows(await self._answer(binding, counted(sql, order), timeout))
         if rows == []:
             number = counted_rows(await self._answer(binding, counted(counting(sql)), timeout))
-            if number and number[0][0]:
+            if number != [(0,)]:
                 raise StoreAmbiguous("the Arc's answer is not whole")
         return rows
 
@@ -73,6 +80,11 @@ class ArcDoors:
         if not reply.is_success:
             raise query_error(reply)
         return reply
+
+    def _lacks_columnar(self, binding: Binding) -> None:
+        if len(self._without_columnar) >= _MOST_REMEMBERED:
+            self._without_columnar.clear()
+        self._without_columnar[binding.url] = self._clock.monotonic()
 
     def _has_columnar(self, binding: Binding) -> bool:
         found_at = self._without_columnar.get(binding.url)
@@ -85,8 +97,9 @@ class ArcDoors:
         body = msgspec.json.encode({"sql": sql})
         headers = {"content-type": "application/json"}
         if not _is_near(binding):
-            headers["accept-encoding"] = "gzip"
-        return await self._client.ask(binding, Request("POST", path, binding.arc_key, body, headers), timeout)
+            headers["accept-encoding"] = ENCODINGS
+        request = Request("POST", path, binding.arc_key, body, headers, is_harmless=True)
+        return await self._client.ask(binding, request, timeout)
 
     async def flush(self, binding: Binding, timeout: float) -> None:
         """Returns when this Arc has written out all that it held in memory. Needs the admin key."""
@@ -127,7 +140,8 @@ class ArcDoors:
 
     async def verify(self, binding: Binding, timeout: float) -> None:
         """Returns when the key may read and write, as far as the Arc says. Raises StoreDenied."""
-        reply = await self._client.ask(binding, Request("GET", _VERIFY, binding.arc_key), timeout)
+        request = Request("GET", _VERIFY, binding.arc_key, is_harmless=True)
+        reply = await self._client.ask(binding, request, timeout)
         if reply.status == 401:
             raise query_error(reply)
         if not reply.is_success:
@@ -161,6 +175,6 @@ def _permissions(reply: Reply) -> set[str]:
 
 
 def _is_near(binding: Binding) -> bool:
-    """Whether the Arc is on this machine."""
-    host = binding.url.partition("//")[2].partition("/")[0]
-    return host.rsplit(":", 1)[0] in _NEAR or host in _NEAR
+    """Whether the Arc is on this machine, by its name or address."""
+    host = urlsplit(binding.url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")

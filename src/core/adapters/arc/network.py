@@ -5,25 +5,36 @@ TLS goes on to verify the name.
 """
 
 import asyncio
-import socket
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
 
 import httpcore
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 
 from core.adapters.arc.addresses import AllowedNetworks
 
+_MOST_ADDRESSES: Final = 8
+"""Of one name are tried."""
+LookUp = Callable[[str], Awaitable[list[str]]]
+
 
 class AddressRefused(Exception):
     """A host has no address that may be reached; it never leaves this adapter."""
 
 
+class NameUnknown(httpcore.ConnectError):
+    """The host's name does not resolve."""
+
+
 class GuardedNetwork(AsyncNetworkBackend):
     """httpcore's hook for connecting. Raises AddressRefused, httpcore.ConnectError or ConnectTimeout."""
 
-    def __init__(self, allowed: AllowedNetworks, backend: AsyncNetworkBackend | None = None) -> None:
+    def __init__(
+        self, allowed: AllowedNetworks, look_up: LookUp, backend: AsyncNetworkBackend | None = None
+    ) -> None:
+        """`look_up` gives a host's addresses, or raises OSError."""
         self._allowed = allowed
+        self._look_up = look_up
         self._backend = backend or httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -34,27 +45,31 @@ class GuardedNetwork(AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> AsyncNetworkStream:
-        """Tries the allowed addresses in the order of the resolver, all together within the timeout."""
+        """Tries the allowed addresses in the order of the resolver, all together within the timeout.
+
+        One that does not answer leaves the others their share of it.
+        """
+        loop = asyncio.get_running_loop()
+        ends = None if timeout is None else loop.time() + timeout
+        addresses = await self._allowed_addresses(host, timeout)
+        failed: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for tried, address in enumerate(addresses):
+            share = None if ends is None else max(ends - loop.time(), 0.001) / (len(addresses) - tried)
+            try:
+                return await self._backend.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as e:
+                failed = e
+        raise failed or AddressRefused("no address of the host is in arc.allowed_networks")
+
+    async def _allowed_addresses(self, host: str, timeout: float | None) -> list[str]:
         try:
             async with asyncio.timeout(timeout):
-                return await self._connect(host, port, local_address, socket_options)
+                found = await self._look_up(host)
         except TimeoutError as e:
-            raise httpcore.ConnectTimeout(f"no connection within {timeout} seconds") from e
-
-    async def _connect(
-        self, host: str, port: int, local_address: str | None, socket_options: Iterable[Any] | None
-    ) -> AsyncNetworkStream:
-        failed: Exception = AddressRefused("no address of the host is in arc.allowed_networks")
-        for address in await _addresses(host, port):
-            if not self._allowed.allows(address):
-                continue
-            try:
-                return await self._backend.connect_tcp(
-                    address, port, local_address=local_address, socket_options=socket_options
-                )
-            except httpcore.ConnectError as e:
-                failed = e
-        raise failed
+            raise httpcore.ConnectTimeout("the host's name took too long to resolve") from e
+        except OSError as e:
+            raise NameUnknown("the host's name does not resolve") from e
+        return [address for address in found if self._allowed.allows(address)][:_MOST_ADDRESSES]
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -63,12 +78,3 @@ class GuardedNetwork(AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    """What the resolver says, each address once."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as e:
-        raise httpcore.ConnectError("the host's name does not resolve") from e
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))

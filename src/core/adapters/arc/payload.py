@@ -11,12 +11,15 @@ from typing import Final, Literal
 import msgspec
 
 from core.model.errors import StoreRefused
-from core.model.memory import COLUMNS, Memory
+from core.model.memory import COLUMNS, Memory, Micros
+from core.model.timewindow import EARLIEST
 from core.ports import Parcel
 
 Compression = Literal["auto", "zstd", "gzip", "none"]
 _WORTH_IT: Final = 16 * 1024
 """Bytes: smaller bodies fit into a few packets anyway."""
+_BEYOND: Final[Micros] = 10**16
+"""Arc tells the unit of a column of times by the size of its first number."""
 _decoder: Final = msgspec.json.Decoder(Memory)
 _encoder: Final = msgspec.msgpack.Encoder()
 
@@ -24,8 +27,10 @@ _encoder: Final = msgspec.msgpack.Encoder()
 def encode(parcel: Parcel, measurement: str) -> bytes:
     """MessagePack of `{"m": measurement, "columns": {…}}`; the parcel holds one memory at least.
 
-    Raises StoreRefused when a line is none of ours.
+    Raises StoreRefused when a line is none of ours, or a time none that Arc takes for microseconds.
     """
+    if parcel.times[0] < EARLIEST or parcel.times[-1] >= _BEYOND:
+        raise StoreRefused("a memory's time is before 1970-04-27 or after 2286: the Arc would misread it")
     try:
         memories = _decoder.decode_lines(parcel.lines)
     except (msgspec.DecodeError, UnicodeDecodeError) as e:

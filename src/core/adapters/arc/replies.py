@@ -4,6 +4,7 @@ Arc's own words hold paths and statements, and statements hold contents: of them
 the error goes on.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,12 +17,14 @@ from core.model.errors import (
     StoreUnreachable,
 )
 
+_READ: Final = 4096
 _LONGEST_WAIT: Final = 300
 _DEFAULT_WAIT: Final = 5
 _NOT_ARC: Final = "look at the binding's URL: `memtrace org show-arc` tells it"
-_PERMANENT_WRITE: Final = "failed to convert columns"
-_BAD_STATEMENT: Final = ("binder error", "catalog error", "parser error", "conversion error")
-_FILES_MOVED: Final = ("io error", "no files found")
+_PERMANENT_WRITE: Final = b"failed to convert columns"
+_CLASS: Final = re.compile(rb"\b(Binder|Catalog|Conversion|HTTP|IO|Out of Memory|Parser) Error\b")
+_BAD_STATEMENT: Final = ("Catalog", "Conversion", "Parser")
+_FILES_MOVED: Final = ("HTTP", "IO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,19 @@ class Reply:
     status: int
     body: bytes = field(repr=False)
     retry_after: int | None = None
-    is_json: bool = False
 
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
 
+class OtherColumns(StoreRefused):
+    """The files that were read lack a column, or keep it as something else: another writer's."""
+
+
 def write_error(reply: Reply) -> StoreError:
     """Why a write was not accepted; the reply is no success."""
-    if reply.status == 500 and _PERMANENT_WRITE in _words(reply):
+    if reply.status == 500 and _PERMANENT_WRITE in reply.body[:_READ]:
         return StoreRefused("the Arc cannot convert these memories")
     if reply.status in (400, 413):
         return StoreRefused(f"the Arc refuses these memories ({reply.status})")
@@ -49,11 +55,13 @@ def write_error(reply: Reply) -> StoreError:
 
 def query_error(reply: Reply) -> StoreError:
     """Why a question was not answered; the reply is no success."""
-    words = _words(reply) if reply.status == 500 else ""
-    if any(sign in words for sign in _FILES_MOVED):
+    kind = _class(reply) if reply.status == 500 else ""
+    if kind in _FILES_MOVED:
         return StoreAmbiguous("the Arc's files changed while it read them")
-    if reply.status == 400 or any(sign in words for sign in _BAD_STATEMENT):
-        return StoreRefused(f"the Arc cannot answer this question ({reply.status})")
+    if kind == "Binder":
+        return OtherColumns("the Arc's files have other columns than those of a memory")
+    if kind in _BAD_STATEMENT or reply.status == 400:
+        return StoreRefused(f"the Arc cannot answer this question ({kind or reply.status})")
     return _error(reply)
 
 
@@ -92,5 +100,7 @@ def _wait(reply: Reply) -> int:
     return _DEFAULT_WAIT if reply.retry_after is None else min(reply.retry_after, _LONGEST_WAIT)
 
 
-def _words(reply: Reply) -> str:
-    return reply.body[:4096].decode("utf-8", "replace").lower()
+def _class(reply: Reply) -> str:
+    """DuckDB's class of the error: the first that is named, as what follows may be a caller's words."""
+    named = _CLASS.search(reply.body[:_READ])
+    return named[1].decode() if named else ""

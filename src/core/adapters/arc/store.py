@@ -8,8 +8,10 @@ from typing import Final
 import core.adapters.events.sql as sql
 from core.adapters.arc.answers import Row
 from core.adapters.arc.doors import ArcDoors
+from core.adapters.arc.earliest import EarliestTimes
 from core.adapters.arc.payload import encode
-from core.adapters.events.schema import NO_TYPE, has_no_key, memory_of, tally_of
+from core.adapters.arc.replies import OtherColumns
+from core.adapters.events.schema import EMPTY, NO_TYPE, has_no_key, memory_of, tally_of
 from core.adapters.events.sql import ROOM, Matching, Statement
 from core.model.memory import ERROR_EVENT, Memory, MemoryFilter, Micros, Order, Position, Span, Tally
 from core.model.tenant import Binding
@@ -17,11 +19,7 @@ from core.ports import Clock, Parcel
 
 HIDES_FOR: Final = 95.0
 """Seconds: Arc keeps lists of files for up to 30 and 60, and a second of ours (arc contract 3.3)."""
-_EARLIEST_AGE: Final = 30.0
-_MOST_PLACES: Final = 10_000
 _PAGE: Final = 1_000
-
-_Place = tuple[str, str, str]
 
 
 class ArcStore:
@@ -34,10 +32,9 @@ class ArcStore:
 
     def __init__(self, *, doors: ArcDoors, clock: Clock, query_timeout: float, append_timeout: float) -> None:
         self._doors = doors
-        self._clock = clock
         self._query_timeout = query_timeout
         self._append_timeout = append_timeout
-        self._earliest: dict[_Place, tuple[float, Micros]] = {}
+        self._earliest = EarliestTimes(clock, self._ask_earliest)
 
     async def append(self, binding: Binding, parcel: Parcel) -> None:
         """One write, taken whole or not at all; may be repeated with the same bytes."""
@@ -56,16 +53,16 @@ class ArcStore:
     ) -> list[Memory]:
         """The first `limit` matches after `after`; repeats possible, side by side."""
         found: list[Memory] = []
+        fetch = limit
         while not span.is_empty and len(found) < limit:
             matching = _matching(binding, filter, span, after)
-            wanted = limit - len(found)
-            rows, is_exact = await self._keyed(binding, matching, partial(_search, order=order, limit=wanted))
+            rows, is_exact = await self._keyed(binding, matching, partial(_search, order=order, limit=fetch))
             memories = [memory_of(row) for row in rows]
             found += memories if is_exact else [m for m in memories if filter.matches(m)]
-            if is_exact or len(rows) < wanted:
+            if is_exact or len(rows) < fetch:
                 break
-            after = Position(order, *memories[-1].identity)
-        return found
+            after, fetch = Position(order, *memories[-1].identity), max(limit, _PAGE)
+        return found[:limit]
 
     async def identities(
         self, binding: Binding, filter: MemoryFilter, span: Span
@@ -96,31 +93,21 @@ class ArcStore:
         return total
 
     async def earliest(self, binding: Binding) -> Micros | None:
-        """The oldest time stored in the measurement, by any org, as of half a minute ago at most.
+        """The oldest time stored in the measurement, by any org, as of a minute ago at most.
 
-        What another process stores with an older time meanwhile is found that much later.
+        Something older that is imported meanwhile is in the journal for longer than that, where
+        readers find it.
         """
-        place = (binding.url, binding.database, binding.measurement)
-        now = self._clock.monotonic()
-        known = self._earliest.get(place)
-        if known is not None and now - known[0] < _EARLIEST_AGE:
-            return known[1]
-        rows = await self._query(binding, sql.earliest(_source(binding)).text)
-        if not rows or rows[0][0] is None:
-            return None
-        if len(self._earliest) >= _MOST_PLACES:
-            self._earliest.clear()
-        self._earliest[place] = (now, int(rows[0][0]))
-        return int(rows[0][0])
+        return await self._earliest.of(binding)
 
-    def forget_earliest(self) -> None:
-        """Asks anew from now on: something old was stored by this process."""
-        self._earliest.clear()
+    async def _ask_earliest(self, binding: Binding) -> Micros | None:
+        rows = await self._query(binding, sql.earliest(_source(binding)))
+        return None if not rows or rows[0][0] is None else int(rows[0][0])
 
     async def check(self, binding: Binding) -> None:
         """Returns when the Arc answers a question and its key may read and write. Writes nothing."""
         await self._doors.verify(binding, self._query_timeout)
-        await self._query(binding, "SELECT 1 AS one")
+        await self._query(binding, Statement("SELECT 1 AS one"))
 
     async def _keyed(
         self,
@@ -133,17 +120,33 @@ class ArcStore:
 
         Asked again, with keys made from contents, where other writers' rows without one are met.
         """
-        statement = build(matching)
-        rows = await self._query(binding, statement.text)
-        if rows is None:  # no file was read: a list that Arc remembers may be old, so all are looked at
-            statement = build(replace(matching, pruned=False))
-            rows = await self._query(binding, statement.text)
-        if rows and matching.keyed and any(map(lacks_key, rows)):
-            return await self._keyed(binding, replace(matching, keyed=False), build, lacks_key)
-        return rows or [], statement.is_exact
+        rows, is_exact = await self._asked(binding, matching, build)
+        if matching.keyed and any(map(lacks_key, rows)):
+            rows, is_exact = await self._asked(binding, replace(matching, keyed=False), build)
+        return rows, is_exact
 
-    async def _query(self, binding: Binding, text: str) -> list[Row] | None:
-        return await self._doors.query(binding, text, self._query_timeout)
+    async def _asked(
+        self, binding: Binding, matching: Matching, build: Callable[[Matching], Statement]
+    ) -> tuple[list[Row], bool]:
+        """Asked again, about every file, where no file was read: Arc remembers old lists of files."""
+        rows, is_exact = await self._answered(binding, matching, build)
+        if rows is None:
+            rows, is_exact = await self._answered(binding, replace(matching, pruned=False), build)
+        return rows or [], is_exact
+
+    async def _answered(
+        self, binding: Binding, matching: Matching, build: Callable[[Matching], Statement]
+    ) -> tuple[list[Row] | None, bool]:
+        """Asked again where the files have other columns than ours."""
+        statement = build(matching)
+        try:
+            return await self._query(binding, statement), statement.is_exact
+        except OtherColumns:
+            statement = build(replace(matching, source=_lenient(binding)))
+        return await self._query(binding, statement), statement.is_exact
+
+    async def _query(self, binding: Binding, statement: Statement) -> list[Row] | None:
+        return await self._doors.query(binding, statement.text, self._query_timeout, order=statement.order)
 
     async def _every(self, binding: Binding, filter: MemoryFilter, span: Span) -> list[Memory]:
         """Every distinct match, one by one: for filters that no statement has room for."""
@@ -162,6 +165,15 @@ def _matching(binding: Binding, filter: MemoryFilter, span: Span, after: Positio
 def _source(binding: Binding) -> str:
     """The measurement, quoted since it may hold a hyphen; the database goes in a header."""
     return f'"{binding.measurement}"'
+
+
+def _lenient(binding: Binding) -> str:
+    """The same, with every column: NULL where files of other writers lack it.
+
+    Without a WHERE, since the times must be in the first.
+    """
+    none = f"SELECT * FROM (SELECT {EMPTY} OFFSET 1) AS no_row"
+    return f"({none} UNION ALL BY NAME SELECT * FROM {_source(binding)}) AS every_column"
 
 
 def _search(matching: Matching, order: Order, limit: int) -> Statement:

@@ -51,7 +51,7 @@ def memory_of(row: Sequence[Any]) -> Memory:
         metadata or "",
         tags or "",
         key or default_dedup_key(agent, event, content),
-        importance or 0.0,
+        float(importance or 0.0),
         parent or "",
     )
 

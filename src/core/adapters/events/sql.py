@@ -5,7 +5,7 @@ come first in it, as literals, and nothing before it says WHERE. `source` is wha
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from core.adapters.events.literal import literal, literal_within
@@ -28,11 +28,12 @@ class Statement:
     """SQL, and whether it asks for everything the filter says.
 
     Where it does not (`is_exact` is False) there was no room: it finds too much, and the caller
-    applies `MemoryFilter.matches` itself.
+    applies `MemoryFilter.matches` itself. `order` is how its rows come, for whoever wraps it.
     """
 
     text: str
     is_exact: bool = True
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def search(matching: Matching, order: Order, limit: int) -> Statement:
         f"SELECT epoch_us(time) AS t, org_id, agent_id, session_id, memory_type, event_type, content,"
         f" metadata_json, tags_csv, {matching.key} AS k, TRY_CAST(importance AS DOUBLE) AS i, parent_id"
     )
-    return _statement(head, matching, f" ORDER BY time {direction}, k {direction} LIMIT {limit:d}")
+    found = _statement(head, matching, f" ORDER BY time {direction}, k {direction} LIMIT {limit:d}")
+    return replace(found, order=f"t {direction}, k {direction}")
 
 
 def times(matching: Matching, order: Order, limit: int) -> Statement:
