@@ -17,7 +17,6 @@ PAGE = (Path(__file__).parents[2] / "docs" / "development.md").read_text()
 
 def test_its_doors_are_those_of_the_page(tmp_path: Path) -> None:
     double = ArcDouble(ArcSettings(tmp_path))
-    double._engine.close()
     served: dict[str, set[str]] = {}
     for route in control_routes(double):
         assert isinstance(route, Route)

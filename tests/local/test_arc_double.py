@@ -487,6 +487,26 @@ async def test_a_slow_door_answers_in_the_end(stage: Stage) -> None:
         assert await stage.arc.rows("SELECT 1") == [[1]]
 
 
+@pytest.mark.parametrize("kind", ["slow", "slow_after"])
+async def test_a_slow_door_does_not_hold_up_a_stop(stage: Stage, kind: Any) -> None:
+    stage.double.faults.add(Fault(kind))
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(refused(stage.arc))
+        while stage.double.faults.waiting:
+            await stage.arc.http.get("/_double/state")
+        await asyncio.wait_for(stage.double.stop(), 2)
+        assert await asked
+    await stage.double.start()
+
+
+async def refused(arc: Arc) -> bool:
+    try:
+        await arc.http.get("/api/v1/databases")
+    except httpx.TransportError:
+        return True
+    return False
+
+
 async def test_an_answer_that_is_late_was_given_to_something_done(stage: Stage) -> None:
     stage.double.faults.add(Fault("slow_after"))
     body = msgpack.packb({"m": "events", "columns": {"time": [T0], "a": [1]}})
@@ -655,6 +675,5 @@ async def test_a_token_that_was_revoked_opens_nothing(stage: Stage) -> None:
 
 def test_a_double_that_does_not_run_says_so(tmp_path: Path) -> None:
     double = ArcDouble(ArcSettings(tmp_path))
-    double._engine.close()
     with pytest.raises(RuntimeError, match="not running"):
         _ = double.process

@@ -35,7 +35,7 @@ class ArcDouble:
         self._clock: Final = clock or SystemClock()
         self._host: Final = host
         self._port = port
-        self._engine: Final = Engine(settings.memory_limit_mb, settings.threads)
+        self._engine: Engine | None = None
         self._process: Process | None = None
         self._listener: Listener | None = None
         self._writing_out: asyncio.Task[None] | None = None
@@ -67,6 +67,7 @@ class ArcDouble:
 
     async def start(self) -> None:
         """A new process on the same files; with a log, what it holds is buffered once more."""
+        self._engine = self._engine or Engine(self.settings.memory_limit_mb, self.settings.threads)
         process = Process(
             self.settings,
             clock=self._clock,
@@ -93,6 +94,8 @@ class ArcDouble:
 
     async def stop(self) -> None:
         """As on SIGTERM: what was asked is answered, what waits in memory is written out."""
+        if self._process is not None:
+            self._process.stopping.set()
         if self._listener is not None:
             listener, self._listener = self._listener, None
             await listener.stop()
@@ -118,11 +121,13 @@ class ArcDouble:
         await self.start()
 
     async def close(self) -> None:
-        """Stops for good."""
+        """Stops, and frees what it holds. May be called twice."""
         if self._crashing is not None:
             await asyncio.wait([self._crashing])
         await self.stop()
-        self._engine.close()
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            engine.close()
 
     async def flush(self) -> None:
         """Writes out what waits in memory. Raises FlushFailed."""

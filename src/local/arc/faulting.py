@@ -52,8 +52,10 @@ class Faulting:
 
     async def _late(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_all(receive)
-        if await _patient(receive, fault.seconds):
+        if await _patient(receive, fault.seconds, self._process.stopping):
             await self._app(scope, _replayed(body), send)
+        else:
+            await reset(scope)
 
     async def _done(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """The request is carried out; its answer has an accident."""
@@ -64,8 +66,10 @@ class Faulting:
             case "reset_after":
                 await reset(scope)
             case "slow_after":
-                if await _patient(receive, fault.seconds):
+                if await _patient(receive, fault.seconds, self._process.stopping):
                     await answer.repeat(send)
+                else:
+                    await reset(scope)
             case "garbage":
                 await Response(_GARBAGE, media_type="text/html")(scope, receive, send)
             case "truncated":
@@ -138,12 +142,13 @@ async def _read_all(receive: Receive) -> bytes:
             return bytes(body)
 
 
-async def _patient(receive: Receive, seconds: float) -> bool:
-    """Waits so long, or until the client has gone: whether it is still there."""
-    gone = asyncio.ensure_future(_gone(receive))
-    done, _ = await asyncio.wait({gone}, timeout=seconds)
-    gone.cancel()
-    await asyncio.wait({gone})
+async def _patient(receive: Receive, seconds: float, stopping: asyncio.Event) -> bool:
+    """Waits so long, or until the client has gone or the server is to stop: whether it was the first."""
+    ends = {asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(stopping.wait())}
+    done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    await asyncio.wait(ends)
     return not done
 
 

@@ -26,6 +26,7 @@ class Process:
         self.faults: Final = faults
         self.accounts: Final = accounts
         self.started_at: Final = clock.monotonic()
+        self.stopping: Final = asyncio.Event()
         self.fatal = ""
         """Why it would have died, had it been Arc; it answers nothing then."""
         self.files: Final = Files(settings.root, settings.data / "tmp")
