@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +69,42 @@ async def test_work_that_waited_too_long_for_its_turn_never_runs(engine: Engine)
     await first
     await ask(engine, "SELECT 1")
     assert not ran.is_set()
+
+
+async def test_owners_take_turns_however_much_one_of_them_asks(engine: Engine) -> None:
+    go_on = threading.Event()
+    served: list[str] = []
+
+    def work(name: str) -> Callable[[Cursor], None]:
+        def serve(cursor: Cursor) -> None:
+            go_on.wait(10)
+            served.append(name)
+
+        return serve
+
+    names = ("a1", "a2", "a3", "b1", "c1", "b2")
+    asked = [asyncio.create_task(engine.run(work(name), 30, whose=name[0])) for name in names]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(*asked)
+    assert served == ["a1", "a2", "b1", "c1", "a3", "b2"]
+
+
+async def test_closing_leaves_nobody_waiting(engine: Engine) -> None:
+    began = threading.Event()
+
+    def endless(cursor: Cursor) -> list[Row]:
+        began.set()
+        return cursor.rows(ENDLESS)
+
+    running = asyncio.create_task(engine.run(endless, 30))
+    await asyncio.to_thread(began.wait, 10)
+    waiting = [asyncio.create_task(ask(engine, "SELECT 1")) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.to_thread(engine.close)
+    await asyncio.wait_for(asyncio.wait([running, *waiting]), 10)
+    assert all(task.cancelled() or isinstance(task.exception(), StoreTimeout) for task in waiting)
+    assert isinstance(running.exception(), StoreTimeout)
 
 
 async def test_no_second_statement_follows_a_deadline(engine: Engine) -> None:

@@ -8,9 +8,10 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from core.adapters.events.fairness import FairQueue
 from core.adapters.events.spill import make_spill_folder
 from core.model.errors import StoreError, StoreRefused, StoreTimeout, StoreUnreachable
 
@@ -123,21 +124,27 @@ class Engine:
         self._local = threading.local()
         self._duckdb: duckdb.DuckDBPyConnection | None = None
         self._spill = ""
+        self._waiting: FairQueue[tuple[Future[Any], Callable[[], None]]] = FairQueue()
         self._jobs: set[_Job] = set()
         self._is_closed = False
 
-    async def run(self, work: Callable[[Cursor], T], timeout: float, *, writes: bool = False) -> T:
+    async def run(
+        self, work: Callable[[Cursor], T], timeout: float, *, whose: str = "", writes: bool = False
+    ) -> T:
         """Runs the work on a worker, waiting for one included, for at most `timeout` seconds.
 
-        Raises StoreTimeout, StoreUnreachable, or, where it `writes`, StoreRefused for data that
-        can never be written. Work that nobody waits for any more is interrupted.
+        Those `whose` work waits take turns. Raises StoreTimeout, StoreUnreachable, or, where it
+        `writes`, StoreRefused for data that can never be written. Work that nobody waits for any
+        more is interrupted.
         """
         if self._is_closed:
             raise StoreUnreachable("the event store is closed")
         job = _Job()
-        future = self._pool.submit(self._work, job, work)
+        future: Future[T] = Future()
         self._jobs.add(job)
         future.add_done_callback(lambda _: self._jobs.discard(job))
+        self._waiting.put(whose, (future, lambda: self._work(job, work, future)))
+        self._pool.submit(self._serve)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), timeout)
         except TimeoutError:
@@ -148,13 +155,24 @@ class Engine:
             if not future.done():
                 job.stop()
 
-    def _work(self, job: _Job, work: Callable[[Cursor], T]) -> T:
-        cursor = Cursor(self._connection())
-        job.begin(cursor)
+    def _serve(self) -> None:
+        """One for each piece of work that was put: so there always is one."""
+        future, work = self._waiting.take()
+        if future.set_running_or_notify_cancel():
+            work()
+
+    def _work(self, job: _Job, work: Callable[[Cursor], T], future: "Future[T]") -> None:
         try:
-            return work(cursor)
-        finally:
-            job.end()
+            cursor = Cursor(self._connection())
+            job.begin(cursor)
+            try:
+                result = work(cursor)
+            finally:
+                job.end()
+        except BaseException as e:  # noqa: BLE001  carried to whoever waits
+            future.set_exception(e)
+        else:
+            future.set_result(result)
 
     def _connection(self) -> "duckdb.DuckDBPyConnection":
         mine: duckdb.DuckDBPyConnection | None = getattr(self._local, "connection", None)
@@ -202,6 +220,8 @@ class Engine:
         for job in list(self._jobs):
             job.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        while self._waiting:
+            self._waiting.take()[0].cancel()
         if self._duckdb is not None:
             self._duckdb.close()
             self._duckdb = None

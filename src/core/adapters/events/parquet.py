@@ -51,7 +51,7 @@ class ParquetStore:
             changed = Writing(cursor, place, self._probe).append(parcel, now)
             self.partitions.forget(*changed)
 
-        await self.engine.run(work, self.query_timeout, writes=True)
+        await self.engine.run(work, self.query_timeout, whose=binding.org_id, writes=True)
 
     async def search(
         self,
@@ -68,7 +68,9 @@ class ParquetStore:
         if span.is_empty or limit < 1:
             return []
         return await self.engine.run(
-            lambda cursor: self._reading(cursor, place).search(matching, order, limit), self.query_timeout
+            lambda cursor: self._reading(cursor, place).search(matching, order, limit),
+            self.query_timeout,
+            whose=binding.org_id,
         )
 
     async def identities(
@@ -80,7 +82,9 @@ class ParquetStore:
         if span.is_empty:
             return []
         return await self.engine.run(
-            lambda cursor: self._reading(cursor, place).identities(matching), self.query_timeout
+            lambda cursor: self._reading(cursor, place).identities(matching),
+            self.query_timeout,
+            whose=binding.org_id,
         )
 
     async def tally(self, binding: Binding, filter: MemoryFilter, span: Span, recent_since: Micros) -> Tally:
@@ -90,13 +94,17 @@ class ParquetStore:
         if span.is_empty:
             return Tally()
         return await self.engine.run(
-            lambda cursor: self._reading(cursor, place).tally(matching, recent_since), self.query_timeout
+            lambda cursor: self._reading(cursor, place).tally(matching, recent_since),
+            self.query_timeout,
+            whose=binding.org_id,
         )
 
     async def earliest(self, binding: Binding) -> Micros | None:
         """The beginning of the oldest hour or day that has a file."""
         place = place_of(binding)
-        return await self.engine.run(lambda _: self.partitions.earliest(place), self.query_timeout)
+        return await self.engine.run(
+            lambda _: self.partitions.earliest(place), self.query_timeout, whose=binding.org_id
+        )
 
     async def prepare(self, binding: Binding) -> None:
         """Makes the root folder, durably. Needs no DuckDB."""
@@ -106,7 +114,7 @@ class ParquetStore:
     async def check(self, binding: Binding) -> None:
         """Returns when the folder can be listed and written to."""
         place = place_of(binding)
-        await self.engine.run(lambda cursor: _check(cursor, place), self.query_timeout)
+        await self.engine.run(lambda cursor: _check(cursor, place), self.query_timeout, whose=binding.org_id)
 
     def _reading(self, cursor: Cursor, place: Place) -> Reading:
         return Reading(cursor, self.partitions, place)
