@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import structlog
@@ -48,6 +48,8 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 Memtrace = Callable[..., Any]
+NOWHERE: Final = "https://127.0.0.1:1"
+"""An Arc that refuses every connection."""
 
 
 @pytest.fixture
@@ -223,9 +225,27 @@ def test_an_arc_key_is_read_from_standard_input_and_shown_masked(
     memtrace: Memtrace, org: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO("arc-secret-0123456789\n"))
-    command = ("org", "add-arc", org, "--url", "https://arc.example", "--api-key", "-", "--database", "d")
+    command = ("org", "add-arc", org, "--url", NOWHERE, "--api-key", "-", "--database", "d")
     assert memtrace(*command, "--json")["api_key"] == "arc-...6789"
     assert "arc-secret" not in memtrace("org", "show-arc", org)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (NOWHERE, "no connection to the Arc (refused)"),
+        ("http://169.254.169.254", "not allowed here (see arc.allowed_networks in the settings)"),
+    ],
+)
+def test_an_arc_that_cannot_be_used_is_bound_all_the_same_and_said(
+    memtrace: Memtrace, org: str, capsys: pytest.CaptureFixture[str], url: str, told: str
+) -> None:
+    assert run(("org", "add-arc", org, "--url", url, "--api-key", "arc-secret-0123456789", "--json")) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["url"] == url
+    assert "bound, but the store cannot be used yet: " in said.err
+    assert told in said.err
+    assert "arc-secret" not in said.err
 
 
 def test_an_admin_key_is_given_and_taken_away(
@@ -235,7 +255,7 @@ def test_an_admin_key_is_given_and_taken_away(
         sys, "stdin", StringIO("arc-secret-0123456789\nadmin-secret-0123456789\nother-secret-9876543210\n")
     )
     keys = ("--api-key", "-", "--admin-key", "-")
-    bound = memtrace("org", "add-arc", org, "--url", "https://arc.example", *keys, "--json")
+    bound = memtrace("org", "add-arc", org, "--url", NOWHERE, *keys, "--json")
     assert (bound["api_key"], bound["admin_key"]) == ("arc-...6789", "admi...6789")
     assert memtrace("org", "set-admin-key", org, "--json")["admin_key"] == "othe...3210"
     assert memtrace("org", "set-admin-key", org, "--remove", "--json")["admin_key"] == ""

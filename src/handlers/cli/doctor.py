@@ -7,16 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
-from core.model.errors import ConfigurationError, MasterKeyError, MemtraceError, StoreError
+from core.model.errors import ConfigurationError, MasterKeyError, MemtraceError
 from core.model.memory import Micros
 from core.model.tenant import FILE_SCHEME, SealedBinding
 from core.model.timewindow import micros_of
 from handlers.cli import verdicts
 from handlers.cli.calls import AsJson, Call, call_of, opened
+from handlers.cli.looking import what_is_wrong
 from handlers.cli.output import as_json, clean, say
 from handlers.cli.verdicts import Finding
 from handlers.holding import holder_of
@@ -25,8 +26,6 @@ from handlers.listening import is_loopback
 if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
     from core.settings import Settings
-
-_CHECK_SECONDS: Final = 15.0
 
 
 def doctor(ctx: typer.Context, json_: AsJson = False) -> None:
@@ -131,14 +130,9 @@ async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding
 async def _store(admin: "Admin", sealed: SealedBinding) -> Finding:
     """Reachability and rights, by asking the store itself."""
     what = f"store of {sealed.org_id}"
-    try:
-        async with asyncio.timeout(_CHECK_SECONDS):
-            await admin.store.check(admin.vault.binding(sealed))
-    except (StoreError, ConfigurationError) as e:
-        return Finding(what, "fail", f"{sealed.url}: {e.message}", e.hint or "")
-    except TimeoutError:
-        told = f"{sealed.url}: no answer within {_CHECK_SECONDS:.0f} s"
-        return Finding(what, "fail", told, "check that it runs, and the way to it")
+    trouble, advice = await what_is_wrong(admin, sealed.org_id)
+    if trouble:
+        return Finding(what, "fail", f"{sealed.url}: {trouble}", advice)
     return Finding(what, "ok", f"{sealed.url} answers")
 
 

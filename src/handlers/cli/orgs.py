@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.bindings import DEFAULT_MEASUREMENT, ShownBinding
+from core.bindings import DEFAULT_MEASUREMENT, AskedBinding, ShownBinding
 from core.model.errors import InvalidRequest
 from core.model.memory import OrgId
 from core.model.org_settings import RATES
 from core.model.tenant import Org
 from handlers.cli.calls import AsJson, Yes, call_of, secret
-from handlers.cli.output import confirmed, moment, record, records, say
+from handlers.cli.looking import what_is_wrong
+from handlers.cli.output import confirmed, moment, record, records, say, warn
 
 if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
@@ -131,20 +132,24 @@ def add_arc(
 ) -> None:
     """Bind an organization to its store.
 
-    A binding that is there is replaced; what is owed goes to the new one.
+    A binding that is there is replaced; what is owed goes to the new one. A store that does not
+    answer yet, or does not take the key, is bound all the same, and said.
     """
-    arc_key, admin = secret(api_key, "--api-key"), secret(admin_key, "--admin-key")
-    shown = call_of(ctx).admin(
-        lambda a: a.tenants.bind(
-            OrgId(org_id),
-            url=url,
-            arc_key=arc_key,
-            admin_key=admin,
-            database=database,
-            measurement=measurement,
-        )
-    )
+    asked: AskedBinding = {
+        "url": url,
+        "database": database,
+        "measurement": measurement,
+        "arc_key": secret(api_key, "--api-key"),
+        "admin_key": secret(admin_key, "--admin-key"),
+    }
+    shown, (trouble, advice) = call_of(ctx).admin(lambda admin: _bind(admin, OrgId(org_id), asked))
     record(_bound(shown), as_json_=as_json)
+    if trouble:
+        warn(f"bound, but the store cannot be used yet: {trouble}" + (f" ({advice})" if advice else ""))
+
+
+async def _bind(admin: "Admin", org_id: OrgId, asked: AskedBinding) -> tuple[ShownBinding, tuple[str, str]]:
+    return await admin.tenants.bind(org_id, **asked), await what_is_wrong(admin, org_id)
 
 
 @app.command("set-admin-key")
