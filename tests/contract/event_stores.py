@@ -6,11 +6,13 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from core.adapters.arc.client import ArcClient, ClientLimits, Request
 from core.adapters.arc.doors import ArcDoors
+from core.adapters.arc.replies import Reply
 from core.adapters.arc.store import ArcStore
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
@@ -107,10 +109,19 @@ async def embedded(folder: Path) -> AsyncIterator[Shelf]:
         engine.close()
 
 
+class JsonOnly(ArcClient):
+    """Finds no other door for questions than the one that answers in JSON, as with an older Arc."""
+
+    async def ask(self, binding: Binding, request: Request, timeout: float) -> Reply:
+        if request.path == "/api/v1/query/msgpack":
+            return Reply(404, b"Cannot POST /api/v1/query/msgpack")
+        return await super().ask(binding, request, timeout)
+
+
 @contextlib.asynccontextmanager
-async def double(folder: Path) -> AsyncIterator[Shelf]:
+async def double(folder: Path, make: type[ArcClient] = ArcClient) -> AsyncIterator[Shelf]:
     """The double of Arc, strict, over HTTP; time passes for it only while a test waits for rows to show."""
-    clock, client = ManualClock(), ArcClient(ClientLimits())
+    clock, client = ManualClock(), make(ClientLimits())
     doors = ArcDoors(client=client, clock=clock, compression="none")
     store = ArcStore(doors=doors, clock=clock, query_timeout=30, append_timeout=30)
 
@@ -131,9 +142,9 @@ async def double(folder: Path) -> AsyncIterator[Shelf]:
 
 
 @contextlib.asynccontextmanager
-async def live(folder: Path) -> AsyncIterator[Shelf]:
+async def live(folder: Path, make: type[ArcClient] = ArcClient) -> AsyncIterator[Shelf]:
     """A real Arc, named by MEMTRACE_TEST_ARC_URL and _TOKEN; a database of its own for each test."""
-    clock, client = ManualClock(), ArcClient(ClientLimits())
+    clock, client = ManualClock(), make(ClientLimits())
     doors = ArcDoors(client=client, clock=clock, compression="none")
     store = ArcStore(doors=doors, clock=clock, query_timeout=30, append_timeout=30)
     database = f"t{secrets.token_hex(8)}"
@@ -158,8 +169,11 @@ async def flush(client: ArcClient, binding: Binding) -> None:
     assert (await client.ask(binding, request, 30)).is_success
 
 
-STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Shelf]]]] = {
-    "embedded": embedded,
+Open = Callable[[Path], AbstractAsyncContextManager[Shelf]]
+LIVE: Final[dict[str, Open]] = {"live": live, "live by JSON": partial(live, make=JsonOnly)}
+ARCS: Final[dict[str, Open]] = {
     "double": double,
-    **({"live": live} if "MEMTRACE_TEST_ARC_URL" in os.environ else {}),
+    "double by JSON": partial(double, make=JsonOnly),
+    **(LIVE if "MEMTRACE_TEST_ARC_URL" in os.environ else {}),
 }
+STORES: Final[dict[str, Open]] = {"embedded": embedded, **ARCS}
