@@ -257,6 +257,19 @@ async def test_pools_that_were_left_are_closed(bench: Bench, monkeypatch: pytest
         assert len(arc.open) == len(bench.client._pools) == 1
 
 
+async def test_a_pool_in_use_is_not_closed_for_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "_MOST_POOLS", 1)
+    async with scripted(silence) as slow, scripted(reply(200, b"fine")) as arc:
+        hanging = asyncio.create_task(bench.client.ask(bench.binding(slow.url, OrgId("org_1")), GET, 30))
+        await until_closed(slow)
+        for number in range(2, 5):
+            await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 1)
+        assert len(bench.client._pools) == 2
+        assert len(slow.open) == 1
+        hanging.cancel()
+        await asyncio.wait([hanging])
+
+
 async def test_a_name_that_does_not_resolve_is_unreachable(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,9 @@ import dataclasses
 
 import msgspec
 import pytest
+import zstandard
 
+from core.adapters.arc import doors, names
 from core.model.errors import (
     StoreAmbiguous,
     StoreDenied,
@@ -148,6 +150,40 @@ async def test_a_large_write_is_compressed_when_that_is_wanted(open_bench: Open)
         await bench.doors.write(bench.binding(arc.url), bytes(100_000), 1)
     assert arc.asked[0].body[:2] == b"\x1f\x8b"
     assert "content-encoding" not in arc.asked[0].headers
+
+
+async def test_an_arc_elsewhere_is_written_and_answers_compressed(
+    open_bench: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "resolve", lambda host: ["127.0.0.1"])
+    bench = open_bench(compression="auto")
+    packed = zstandard.compress(columnar({"one": [7]}).partition(b"\r\n\r\n")[2])
+    async with scripted(reply(204), reply(200, packed, headers={"content-encoding": "zstd"})) as arc:
+        far = bench.binding(f"http://arc.example:{arc.port}")
+        await bench.doors.write(far, bytes(100_000), 1)
+        assert await bench.doors.query(far, SQL, 1) == [(7,)]
+    assert zstandard.decompress(arc.asked[0].body) == bytes(100_000)
+    assert arc.asked[1].headers["accept-encoding"] == "zstd, gzip"
+
+
+async def test_an_arc_on_this_machine_is_spared_compression(open_bench: Open) -> None:
+    bench = open_bench(compression="auto")
+    async with scripted(reply(204), columnar({"one": [7]})) as arc:
+        await bench.doors.write(bench.binding(arc.url), bytes(100_000), 1)
+        await ask(bench, arc)
+    assert arc.asked[0].body == bytes(100_000)
+    assert "accept-encoding" not in arc.asked[1].headers
+
+
+async def test_only_so_many_arcs_without_the_columnar_door_are_remembered(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_MOST_REMEMBERED", 2)
+    rows = rowwise(["one", "rows_in_all"], [[1, 1]])
+    async with scripted(*[failed(404, "Cannot POST"), rows] * 3) as arc:
+        for path in ("/a", "/b", "/c"):
+            await bench.doors.query(bench.binding(arc.url + path), SQL, 1)
+        assert list(bench.doors._without_columnar) == [arc.url + "/c"]
 
 
 def verified(**answer: object) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from core.adapters.arc import earliest
 from core.adapters.arc.removing import ArcRemover
 from core.model.errors import StoreAmbiguous, StoreDenied, StoreRefused, StoreUnreachable
 from core.model.memory import Exclusion, Memory, MemoryFilter, Span, Tally, claim_key
@@ -169,6 +170,14 @@ async def test_an_arc_that_fails_meanwhile_costs_the_earliest_time_nothing_for_a
         bench.clock.advance(30)
         with pytest.raises(StoreUnreachable):
             await bench.store.earliest(binding)
+
+
+async def test_only_so_many_earliest_times_are_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earliest, "_MOST_PLACES", 2)
+    async with scripted(columnar({"t": [T0]})) as arc:
+        for path in ("/a", "/b", "/c"):
+            assert await bench.store.earliest(bench.binding(arc.url + path)) == T0
+        assert len(bench.store._earliest._known) == 1
 
 
 async def test_many_who_want_the_earliest_time_ask_once(bench: Bench) -> None:

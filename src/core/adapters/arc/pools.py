@@ -83,8 +83,11 @@ class OrgPools:
                 break
             if not pool.users:
                 closing.append(key)
-        for unused in [self._pools.pop(key) for key in closing]:
-            await unused.connections.aclose()
+        for key in closing:
+            left = self._pools.get(key)
+            if left is not None and not left.users:  # as it was before the others were closed
+                del self._pools[key]
+                await left.connections.aclose()
 
     async def close(self) -> None:
         """Ends every connection; may be called twice."""
