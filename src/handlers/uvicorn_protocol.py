@@ -2,7 +2,8 @@
 
 uvicorn lets a connection dribble a request head for as long as it likes. Here every connection
 that nobody works for has a fixed time to deliver a complete head, counted from its first byte
-(or from its opening), however often it sends a little more. What the parser refuses is answered
+(or from its opening), however often it sends a little more. Whoever does not take its answer is
+cut off, since the answer waits in memory. What the parser refuses is answered
 in the shape of every other error.
 """
 
@@ -22,6 +23,9 @@ from handlers.arrival import ARRIVED, QUEUED, SPARE
 SPARE_CONNECTIONS: Final = 32
 """Beyond the bound, for probes: who keeps the service alive must get through when it is full."""
 MAX_HEAD_BYTES: Final = 64 * 1024
+STALL_SECONDS: Final = 30.0
+LEAST_TAKEN: Final = 16 * 1024
+"""Bytes of an answer that a client must take in that time, or the connection is ended."""
 _CONTINUE: Final = b"HTTP/1.1 100"
 _REASONS: Final = {
     400: b"Bad Request",
@@ -61,6 +65,12 @@ class WholeAnswers:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
+        self._written = 0
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the system took for the client so far."""
+        return self._written - self._transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         if self._head:
@@ -68,12 +78,14 @@ class WholeAnswers:
         elif data.startswith(b"HTTP/1.1 ") and not data.startswith(_CONTINUE):
             self._head = data
             return
+        self._written += len(data)
         self._transport.write(data)
 
     def flush(self) -> None:
         """Sends a head that no body follows."""
         if self._head:
             head, self._head = self._head, b""
+            self._written += len(head)
             self._transport.write(head)
 
     def close(self) -> None:
@@ -108,6 +120,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._in_head = False
         self._may_be_too_large = False
         self._is_spare = False
+        self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._answers = WholeAnswers(transport)
@@ -122,7 +135,16 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_the_taking()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         # A large head that comes at once is complete when the parser returns; only then is it measured.
@@ -191,6 +213,22 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._refuse(408, "the request head did not arrive in time", "request_timeout")
         else:
             self.transport.close()
+
+    def _watch_the_taking(self) -> None:
+        """What a client does not take is held in memory, so it must go on taking it."""
+        self._stop_watching()
+        self._stall = self.loop.call_later(STALL_SECONDS, self._look_at_the_taking, self._answers.taken)
+
+    def _look_at_the_taking(self, before: int) -> None:
+        if self._answers.taken < before + LEAST_TAKEN:
+            self.transport.abort()
+        else:
+            self._watch_the_taking()
+
+    def _stop_watching(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     def _refuse(self, status: int, message: str, code: str) -> None:
         """Answers by hand, since no request exists yet, and closes."""

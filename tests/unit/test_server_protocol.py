@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import uvicorn
 
+from handlers import uvicorn_protocol
 from handlers.arrival import ARRIVED, QUEUED, SPARE
 from handlers.uvicorn_protocol import MAX_HEAD_BYTES, protocol_class
 
 _HEAD_SECONDS = 0.15
+_LARGE = 32 << 20
+"""Bytes: more than the system takes off a sender while nobody reads."""
 _CONNECTIONS = 3
 _refused: list[int] = []
 _served: list[Any] = []
@@ -35,8 +38,10 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     elif scope["path"] != "/early":
         while (await receive()).get("more_body"):
             pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    body = b"ok" if scope["path"] != "/large" else bytes(_LARGE)
+    length = b"%d" % len(body)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
@@ -153,6 +158,29 @@ async def test_a_request_that_takes_long_to_answer_is_not_cut_short(port: int) -
     async with connected(port) as client:
         await client.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\nGET / HT")
         assert b"200" in await client.answer()
+
+
+async def test_one_who_does_not_take_its_answer_is_cut_off(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn_protocol, "STALL_SECONDS", 0.1)
+    async with connected(port) as client:
+        await client.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0.5)
+        assert len(await client.rest()) < _LARGE
+
+
+async def test_one_who_takes_a_large_answer_slowly_gets_all_of_it(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn_protocol, "STALL_SECONDS", 0.1)
+    async with connected(port) as client:
+        await client.send(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        taken = 0
+        while piece := await client.reader.read(1 << 20):
+            taken += len(piece)
+            await asyncio.sleep(0.01)
+        assert taken > _LARGE
 
 
 async def test_a_slow_body_is_not_the_heads_business(port: int) -> None:
