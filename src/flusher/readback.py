@@ -20,6 +20,7 @@ WIDEST: Final = 10_000_000
 _MANY_ANSWERS: Final = 40_000
 _FEW_ANSWERS: Final = 10_000
 _LONGEST_WAIT: Final = 30.0
+_MOST_SUSPECTS: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class Batch:
     """When the store first gave an answer without them."""
     taken_by: str = ""
     """The binding whose store's word is enough that it has them; empty where it must show them."""
+    is_mixed: bool = False
+    """Whether they may be of several deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Watch:
         self.batches: list[Batch] = []
         self.shown: deque[Shown] = deque()
         self.rows = 0
+        self.suspects: set[Micros] = set()
+        """Not shown though others were, delivered with them into the same hour: not the store's fault."""
         self.binding_id = ""
         """The binding through which everything in `shown` was seen."""
         self.width: Micros = 4 * NARROWEST
@@ -65,11 +70,23 @@ class Watch:
             self.binding_id = binding_id
             self.rows -= sum(len(shown.times) for shown in self.shown)
             self.shown.clear()
+            self.suspects.clear()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost with it."""
+        return not self.rows and not self.suspects
 
     def add(
         self, times: Sequence[Micros], fingerprints: "array[int]", look_at: float, taken_by: str = ""
     ) -> None:
+        """Watches one delivery."""
         self.batches.append(Batch(array("q", times), fingerprints, look_at, taken_by=taken_by))
+        self.rows += len(times)
+
+    def add_mixed(self, times: Sequence[Micros], fingerprints: "array[int]", look_at: float) -> None:
+        """Watches what was delivered at some time or other."""
+        self.batches.append(Batch(array("q", times), fingerprints, look_at, is_mixed=True))
         self.rows += len(times)
 
     def known(self) -> set[Micros]:
@@ -98,6 +115,7 @@ class Watch:
         if seen:
             self.shown.append(Shown(array("q", sorted(t for t, _ in seen)), now + hides_for))
         missing = sorted(wanted - seen)
+        self._suspect(batch, seen, missing)
         if not missing:
             self.batches.remove(batch)
             return
@@ -105,6 +123,12 @@ class Watch:
         batch.fingerprints = array("q", (f for _, f in missing))
         batch.missing_since = now if batch.missing_since is None else batch.missing_since
         self.ask_again(batch, now)
+
+    def _suspect(self, batch: Batch, seen: set[Identity], missing: Sequence[Identity]) -> None:
+        self.suspects.difference_update([t for t, _ in seen])
+        if missing and not batch.is_mixed and len(self.suspects) < _MOST_SUSPECTS:
+            hours = {t // HOUR for t, _ in seen}
+            self.suspects.update([t for t, _ in missing if t // HOUR in hours])
 
     def believe(self, batch: Batch, now: float, wait: float) -> None:
         """Takes the store's word for all of the batch, which settles after `wait` seconds."""

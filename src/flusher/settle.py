@@ -1,7 +1,7 @@
 """Settling: reads back what was delivered, and lets go of exactly what the store shows.
 
 A memory settles when it was first seen at least the store's `hides_for` ago. What is not shown
-for long is owed again; what is never shown is a dead letter. No answer is neither.
+for long is owed again; what alone of its delivery is never shown is a dead letter. No answer is neither.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Settler:
         await self._find_strays()
         more = await self._load()
         for org_id, watch in list(self._watches.items()):
-            if not watch.rows:
+            if watch.is_idle:
                 del self._watches[org_id]
             elif self._may_start(org_id, watch):
                 self._crew.start(("settle", org_id), self._turn(org_id, watch))
@@ -154,20 +154,25 @@ class Settler:
             self._ports.metrics.observe("memtrace_arc_latency_seconds", self._now() - began, "identities")
 
     async def _give_up(self, org_id: OrgId, watch: Watch, batch: Batch) -> None:
-        """Owed again, or dead after too many rounds. The journal knows the rounds."""
+        """Owed again; after too many rounds dead, where others that were delivered with it were shown.
+
+        The journal knows the rounds. A store that lost all of a delivery says nothing about a memory.
+        """
         lease, outbox = self._lease.current, self._ports.outbox
         most = self._limits.settle_rows
         rows = await outbox.delivered_rows(org_id, most, batch.times[0] - 1)
         horizon = rows[-1].time if len(rows) == most else batch.times[-1]
         missing = {t for t in batch.times if t <= horizon}
-        again = [r.time for r in rows if r.time in missing and r.rounds < self._limits.rounds]
-        never = [r.time for r in rows if r.time in missing and r.rounds >= self._limits.rounds]
+        worn = {r.time for r in rows if r.rounds >= self._limits.rounds and r.time in watch.suspects}
+        again = [r.time for r in rows if r.time in missing - worn]
+        never = [r.time for r in rows if r.time in missing & worn]
         if again:
             await outbox.owed_again(org_id, again, lease)
             self._ports.metrics.count("memtrace_redelivered_total", len(again))
             telemetry.warning("rows_owed_again", org_id=org_id, memories=len(again))
         if never:
             await outbox.dead(org_id, never, _NEVER_SHOWN, lease)
+            watch.suspects.difference_update(never)
             telemetry.error("memory_died", org_id=org_id, memories=len(never), reason=_NEVER_SHOWN)
         watch.forget(batch, missing)
 
@@ -197,7 +202,7 @@ class Settler:
         strays = [r for r in rows if r.delivered_at < self._before and r.time not in known]
         if strays:
             keys = array("q", (fingerprint(r.dedup_key) for r in strays))
-            self._watch(org_id).add([r.time for r in strays], keys, self._now())
+            self._watch(org_id).add_mixed([r.time for r in strays], keys, self._now())
         return bool(self._cursors)
 
     def _watch(self, org_id: OrgId) -> Watch:

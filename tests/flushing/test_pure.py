@@ -250,3 +250,39 @@ def test_what_another_binding_showed_is_looked_for_anew() -> None:
     assert watch.known() == {1, 2}
     watch.looks_through("arc_2")
     assert (watch.known(), watch.rows) == ({2}, 1)
+
+
+def suspected(times: list[int], shown: list[int], *, mixed: bool = False) -> set[int]:
+    """Whom a watch suspects after an answer with only these."""
+    watch, keys = Watch(), array("q", times)
+    (watch.add_mixed if mixed else watch.add)(times, keys, 0.0)
+    watch.answered(watch.batches[0], {(t, t) for t in shown}, 1.0, 10.0)
+    return watch.suspects
+
+
+def test_only_what_others_of_its_delivery_and_hour_were_shown_without_is_suspect() -> None:
+    assert suspected([1, 2, HOUR + 1], [1]) == {2}
+    assert suspected([1, 2, HOUR + 1], []) == set()
+    assert suspected([1, 2, HOUR + 1], [1, 2]) == set()
+    assert suspected([1, 2], [1], mixed=True) == set()
+
+
+def test_what_is_shown_at_last_is_no_longer_suspect_and_a_suspect_is_not_forgotten() -> None:
+    watch = Watch()
+    watch.add([1, 2], array("q", [1, 2]), 0.0)
+    watch.answered(watch.batches[0], {(1, 1)}, 1.0, 10.0)
+    watch.forget(watch.batches[0], [2])
+    watch.settled()
+    assert (watch.rows, watch.is_idle) == (0, False)
+    watch.add([2], array("q", [2]), 2.0)
+    watch.answered(watch.batches[0], {(2, 2)}, 3.0, 10.0)
+    watch.settled()
+    assert watch.is_idle
+
+
+def test_another_store_suspects_nobody_of_the_one_before() -> None:
+    watch = Watch()
+    watch.add([1, 2], array("q", [1, 2]), 0.0)
+    watch.answered(watch.batches[0], {(1, 1)}, 1.0, 10.0)
+    watch.looks_through("another")
+    assert watch.suspects == set()

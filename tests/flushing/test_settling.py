@@ -65,6 +65,18 @@ async def test_what_is_never_shown_dies_after_its_rounds(mill: Rig) -> None:
     assert letter.reason == "the store took it, but never showed it"
 
 
+async def test_a_store_that_loses_whole_deliveries_makes_no_dead_letters(mill: Rig) -> None:
+    mill.store.forgets = lambda _: True
+    await mill.write(*ABCDE)
+    await mill.turns(600)
+    assert len(mill.store.appends) > 2 * mill.limits.rounds
+    owed, delivered, dead = await mill.states()
+    assert (owed + delivered, dead) == (5, 0)
+    mill.store.forgets = lambda _: False
+    await mill.turns(60)
+    assert await mill.states() == (0, 0, 0)
+
+
 @pytest.mark.parametrize("error", [StoreAmbiguous("no columns"), StoreUnreachable("gone")])
 async def test_no_answer_is_neither_shown_nor_not_shown(mill: Rig, error: Exception) -> None:
     mill.store.read_error = error  # type: ignore[assignment]
