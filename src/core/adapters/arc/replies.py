@@ -22,9 +22,12 @@ _LONGEST_WAIT: Final = 300
 _DEFAULT_WAIT: Final = 5
 _NOT_ARC: Final = "look at the binding's URL: `memtrace org show-arc` tells it"
 _PERMANENT_WRITE: Final = b"failed to convert columns"
-_CLASS: Final = re.compile(rb"\b(Binder|Catalog|Conversion|HTTP|IO|Out of Memory|Parser) Error\b")
+_CLASS: Final = re.compile(
+    rb"\b(Binder|Catalog|Conversion|HTTP|IO|Invalid(?: Input)?|Out of Memory|Parser) Error\b"
+)
 _BAD_STATEMENT: Final = ("Catalog", "Conversion", "Parser")
-_FILES_MOVED: Final = ("HTTP", "IO")
+_FILES_MOVED: Final = ("HTTP", "IO", "Invalid", "Invalid Input")
+"""The last two are what half of an old file and half of a new one make, while an Arc rewrites it."""
 
 
 @dataclass(frozen=True, slots=True)
