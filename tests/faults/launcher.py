@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from core.adapters.arc.store import ArcStore
 from core.adapters.events.choosing import Policy
 from core.adapters.events.merge import Merger
 from core.adapters.events.parquet import ParquetStore
@@ -33,6 +34,8 @@ _LOOK_AFTER: Final = 0.7
 _HIDES_FOR: Final = 0.5
 """A quarter of the product's times, in the same order. Safe where no binding changes: the flusher
 looks only when every listing of before has expired."""
+_ARC_HIDES_FOR: Final = 1.0
+"""Safe where nobody but us asks the Arc: we never ask for an hour in which nothing settled yet."""
 _GRACE: Final = 1.0
 """Safe where no query takes so long."""
 
@@ -108,6 +111,7 @@ def wrap_store() -> None:
 
     swap("core.bootstrap.parts", "ParquetStore", partial(ParquetStore, probe=reached))
     swap("core.bootstrap.parts", "_HIDES_FOR", _HIDES_FOR)
+    ArcStore.hides_for = _ARC_HIDES_FOR
     swap("core.adapters.events.partitions", "MAX_AGE", _LISTED_FOR)
     swap("core.bootstrap.flusher", "Merger", partial(Merger, policy=Policy(alike=3), probe=reached))
     swap("core.adapters.events.merge", "Surveyor", surveyor)
