@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["deliver", "settle", "check", "merge", "expire", "remove"]
+Kind = Literal["deliver", "settle", "check", "merge", "expire", "remove", "retain"]
 Job = tuple[Kind, str]
 """What kind of work, and for whom (an org)."""
 

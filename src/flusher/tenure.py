@@ -65,7 +65,7 @@ class Tenure:
             dispatch=dispatch,
             lease=lease,
         )
-        self.retention = Retention(ports=ports, limits=limits, lease=lease)
+        self.retention = Retention(ports=ports, limits=limits, crew=crew, lease=lease)
         self._sweep_at = self._settle_at = ports.clock.monotonic()
 
     async def step(self) -> bool:
@@ -87,7 +87,7 @@ class Tenure:
         if now >= self._settle_at:
             more = bool(await self._try("settle", self.settler.step())) or more
             self._settle_at = now + self._limits.settle_every
-        await self._try("retain", self.retention.step())
+        self.retention.step()
         await self._try("remove", self.removals.step())
         await self._try("housekeeping", self.housekeeping.step(is_quiet=not more))
         return more

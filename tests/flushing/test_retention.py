@@ -11,6 +11,7 @@ from tests.flushing.rig import Rig
 
 DAY = 86_400
 MICROS = 1_000_000
+HOUR = 3_600 * MICROS
 
 
 async def keep_for(mill: Rig, days: int | None) -> None:
@@ -20,12 +21,21 @@ async def keep_for(mill: Rig, days: int | None) -> None:
 async def test_an_org_with_a_retention_has_its_bound_moved_on(mill: Rig) -> None:
     await keep_for(mill, 90)
     await mill.turn(301)
-    assert mill.undertaker.retained == {ACME: mill.clock.micros() - 90 * DAY * MICROS}
-    first = mill.undertaker.retained[ACME]
-    await mill.turn(200)
-    assert mill.undertaker.retained[ACME] == first
-    await mill.turn(200)
-    assert mill.undertaker.retained[ACME] == first + 400 * MICROS
+    hour = mill.clock.micros() // HOUR * HOUR
+    assert mill.undertaker.retained == {ACME: hour - 90 * DAY * MICROS}
+    mill.undertaker.retained.clear()
+    await mill.turn(301)
+    assert mill.undertaker.retained == {}
+    await mill.turn(3600)
+    assert mill.undertaker.retained == {ACME: hour + HOUR - 90 * DAY * MICROS}
+
+
+async def test_a_shorter_retention_holds_from_the_next_look_on(mill: Rig) -> None:
+    await keep_for(mill, 90)
+    await mill.turn(301)
+    await keep_for(mill, 30)
+    await mill.turn(301)
+    assert mill.undertaker.retained == {ACME: mill.clock.micros() // HOUR * HOUR - 30 * DAY * MICROS}
 
 
 async def test_orgs_without_a_retention_keep_everything(mill: Rig) -> None:
@@ -48,7 +58,8 @@ async def test_the_journal_keeps_one_deletion_for_it(mill: Rig) -> None:
     for _ in range(3):
         await mill.turn(3600)
     due = await undertaker.due_deletions(mill.clock.micros() + 10**12, 10)
-    assert [d.exclusion.until for d in due if d.exclusion] == [mill.clock.micros() - 2 * DAY * MICROS]
+    hour = mill.clock.micros() // HOUR * HOUR
+    assert [d.exclusion.until for d in due if d.exclusion] == [hour - 2 * DAY * MICROS]
 
 
 def test_settings_of_an_org_name_whole_days() -> None:
