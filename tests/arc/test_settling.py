@@ -11,6 +11,7 @@ from tests.arc.site import ARCS, LIMITS, START, Open, Site, numbered, over_doubl
 from tests.clock import ManualClock
 
 TWO_HOURS = "time >= '2026-05-28T19:00:00Z' AND time < '2026-05-28T21:00:00Z'"
+UNTIL_NIGHT = "time < '2026-05-29T00:00:00Z'"
 _QUERY = "/api/v1/query/msgpack"
 _WRITE = "/api/v1/write/msgpack"
 
@@ -67,6 +68,27 @@ async def test_an_hour_that_begins_while_others_read_it_is_hidden_from_nobody(si
         assert await site.listed(until=START + 600_000_000, page=50) == site.expected("asc")
     assert await site.mill.states() == (0, 0, 0)
     await site.compare()
+
+
+async def test_an_hour_that_is_filled_late_is_hidden_from_nobody(site: Site) -> None:
+    """Readers may have asked for it before: Arc remembers folders for 30 s, and then statements for 60 s."""
+    await site.write("before")
+    await site.passes(140, 5)
+    await site.write("late")
+    site.arc.faults.flushes = 10_000
+    await site.passes(3600, 60)
+    await site.loses_once_more()
+    await site.write("after")
+    await site.passes(110, 5)
+    assert await site.mill.states() == (0, 1, 0)  # the hour of "late" has no folder, and those around it have
+    for turn in range(28):
+        await site.ask(f"SELECT {turn} FROM events WHERE time >= '2026-05-28T19:00:00Z' AND {UNTIL_NIGHT}")
+        for page in range(
+            max(20, turn + 8), turn + 21, 3
+        ):  # statements that were first asked up to a minute ago
+            assert await site.listed(page=page) == site.expected("asc")
+        await site.passes(5, 5)
+    assert await site.mill.states() == (0, 0, 0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 30.0])
