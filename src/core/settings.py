@@ -149,7 +149,11 @@ class FlusherSettings:
         64 * _MIB, "what is held in memory in all", unit="bytes", low=1024, high=16 * 1024 * _MIB
     )
     max_rounds: int = setting(
-        5, "a memory that its store took but never showed is delivered again so often", low=1, high=1_000
+        5,
+        "a memory that its store took but never showed, though it showed others taken with it,"
+        " is delivered again so often",
+        low=1,
+        high=1_000,
     )
 
     def __post_init__(self) -> None:
