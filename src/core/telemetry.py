@@ -34,8 +34,11 @@ EventName = Literal[
     "removal_postponed",  # the store cannot remove them now; they stay hidden
     "checkpoint_failed",
     "step_failed",  # a background step met an error; it is tried again
+    "database_copied",  # as it was, before it is brought up to date
+    "database_upgraded",  # migrations were applied to a database with content
     "org_bootstrapped",
     "arc_block_adopted",  # the binding of an original's [arc] block was taken over
+    "arc_block_ignored",  # it was not, because some organization is bound
     "key_unsealable",  # a stored Arc key does not open with this master key
     "library_message",  # a warning or error that a library logged
 ]

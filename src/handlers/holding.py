@@ -72,6 +72,7 @@ def held(database: Path) -> Iterator[Claim]:
         raise ConfigurationError(
             f"cannot write {path}: {e.strerror}", hint="check auth.db_path and the rights of its folder"
         ) from e
+    _own_like(handle, database)
     try:
         if not _locked(handle):
             raise _refusal(database, _read(handle))
@@ -96,6 +97,13 @@ def holder_of(database: Path) -> Holder | None:
         return None
     finally:
         os.close(handle)
+
+
+def _own_like(handle: int, database: Path) -> None:
+    """A lock that root makes for another user's database is that user's: it is to start the server later."""
+    if os.geteuid() == 0 and database.exists():
+        owner = database.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
 
 
 def _locked(handle: int) -> bool:

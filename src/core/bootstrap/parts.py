@@ -9,7 +9,7 @@ from core.adapters.arc.addresses import AllowedNetworks
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
 from core.adapters.sqlite.database import CACHE_KIB, Database
-from core.adapters.sqlite.migrate import migrate
+from core.bootstrap.database import upgraded_database
 from core.ports import Clock, EventRemover, EventStore
 from core.settings import Settings
 
@@ -24,9 +24,9 @@ _HIDES_FOR: Final = 15.0
 def open_database(
     settings: Settings, closing: contextlib.ExitStack, *, cache_kib: int = CACHE_KIB, readers: int = 2
 ) -> Database:
-    """The file, brought up to date. Raises DatabaseError."""
+    """The file, brought up to date. Raises DatabaseError, or HeldByOther where that needs it alone."""
     path = Path(settings.auth.db_path)
-    migrate(path)
+    upgraded_database(settings)
     return closing.enter_context(
         contextlib.closing(
             Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib, readers=readers)

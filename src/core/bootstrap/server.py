@@ -179,9 +179,11 @@ async def _first_start(settings: Settings, tenants: Tenants) -> None:
     if not settings.auth.enabled:
         await tenants.ensure_default_org()
     if (arc := settings.legacy_arc) is not None:
-        await tenants.adopt_arc_block(
+        is_adopted = await tenants.adopt_arc_block(
             url=arc.url, arc_key=arc.api_key, database=arc.database, measurement=arc.measurement
         )
+        if not is_adopted:
+            telemetry.info("arc_block_ignored", reason="an organization is bound; the block may be removed")
 
 
 async def _keep_tidy(journal: SqliteJournal, checkpointer: Checkpointer, clock: Clock) -> None:

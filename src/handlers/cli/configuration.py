@@ -1,4 +1,4 @@
-"""`memtrace keygen`, `config`, `migrate` and `version`: about an installation, not about its data."""
+"""`memtrace keygen`, `config` and `version`: about an installation, not about its data."""
 
 from typing import Any, Final
 
@@ -47,19 +47,6 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     if not as_json:
         say(f"file: {settings.file or 'none'}\n")
     records(rows, columns, as_json_=as_json, empty="")
-
-
-def migrate(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Bring the database up to date; starting does it too."""
-    from core.bootstrap.database import migrate_database
-
-    settings = call_of(ctx).settings()
-    applied = migrate_database(settings)
-    if as_json:
-        record({"database": str(settings.auth.db_path), "applied": applied}, as_json_=True)
-    else:
-        done = f"applied {', '.join(applied)}" if applied else "nothing to do"
-        say(f"{settings.auth.db_path}: {done}")
 
 
 def version(as_json: AsJson = False) -> None:

@@ -23,6 +23,7 @@ from handlers.cli import (
     health,
     import_,
     keys,
+    migrate,
     moving,
     orgs,
     restore,
@@ -60,7 +61,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
-app.command("migrate")(configuration.migrate)
+app.command("migrate")(migrate.migrate)
 app.command("version")(configuration.version)
 
 

@@ -1,5 +1,6 @@
 """API keys in SQLite: hashes and lookup prefixes, never a key itself."""
 
+import re
 import sqlite3
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ from core.adapters.sqlite.rows import moment_in, moment_or_none, rules, text_of
 from core.model.memory import OrgId
 from core.model.tenant import PERMISSIONS, ApiKey, Permission
 
+_BETWEEN: Final = re.compile(r"[\s,;]+")
 _COLUMNS: Final = "id, org_id, name, key_prefix, key_hash, permissions, created_at, expires_at, enabled"
 
 
@@ -77,14 +79,15 @@ def _key(row: tuple[Any, ...]) -> ApiKey:
         name=name,
         prefix=prefix,
         hash=hash,
-        permissions=_permissions(permissions),
+        permissions=permissions_in(permissions),
         created_at=moment_in(created_at),
         expires_at=moment_or_none(expires_at),
         enabled=bool(enabled),
     )
 
 
-def _permissions(text: str) -> frozenset[Permission]:
-    """Words that are no permission, as a foreign writer may have left, permit nothing."""
-    words = {word.strip() for word in text.split(",")}
+def permissions_in(text: str) -> frozenset[Permission]:
+    """In any order, with blanks or not. Words that are no permission, as another writer may have left them,
+    permit nothing."""
+    words = set(_BETWEEN.split(text.lower()))
     return frozenset(permission for permission in PERMISSIONS if permission in words)

@@ -7,12 +7,14 @@ process leaves behind, is not relied on: whoever migrates holds the file's turn 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
+from core.adapters.sqlite import foreign_values
 from core.adapters.sqlite.database import translated
+from core.adapters.sqlite.strangers import put_aside
 from core.adapters.sqlite.turns import Turns
 from core.model.errors import DatabaseError
 
@@ -21,26 +23,69 @@ _JOURNAL: Final = "0002_journal"
 _DELETIONS: Final = "0004_deletions"
 _SMALL: Final = 1 << 30
 """Bytes of a database that is written anew in seconds."""
+_FUNCTIONS: Final = {
+    "memtrace_time": foreign_values.time_text,
+    "memtrace_is_text": foreign_values.is_text,
+    "memtrace_text": foreign_values.readable_text,
+    "memtrace_escaped": foreign_values.escaped_text,
+}
+Probe = Callable[[str], None]
+"""Called at named points, so that a test can end the process there."""
 
 
-def migrate(path: Path, folder: Path = FOLDER) -> list[str]:
-    """Applies what is missing, in order, each with its mark in one transaction; returns their names.
+def unwatched(_: str) -> None:
+    """A probe that does nothing."""
 
-    Makes the file (mode 0600) and its folder (0700) when there are none. May be repeated, and by
-    several processes at once. Blocks. Raises DatabaseError, with nothing half applied, when the
-    file is no database, when a migration fails, or when a newer Memtrace has been here.
+
+def migrate(
+    path: Path,
+    folder: Path = FOLDER,
+    *,
+    before: Callable[[Sequence[str]], None] = lambda _: None,
+    probe: Probe = unwatched,
+) -> list[str]:
+    """Applies all that is missing, in order, in one transaction with its marks; returns their names.
+
+    Makes the file (mode 0600) and its folder (0700) when there are none. `before` is called with
+    what is missing when nobody else can migrate any more. May be repeated, and by several processes
+    at once. Blocks. Raises DatabaseError, with nothing applied at all, when the file is no
+    database or cannot be written, when a migration fails, or when a newer Memtrace has been here.
     """
     _make(path)
-    known = sorted(file.stem for file in folder.glob("*.sql"))
+    _refuse_unwritable(path)
+    known = names_in(folder)
     if not _missing(path, known):
         return []
     with translated(path), _turn(path):
         missing = _missing(path, known)  # another process may have been quicker
         if missing:
+            before(missing)
             if _JOURNAL not in missing and _DELETIONS in missing:
                 _forget_free_pages(path)
-            _apply(path, folder)
+            _apply(path, folder, probe)
         return missing
+
+
+def names_in(folder: Path) -> list[str]:
+    """The migrations that there are, in order."""
+    return sorted(file.stem for file in folder.glob("*.sql"))
+
+
+def summary(name: str, folder: Path = FOLDER) -> str:
+    """What a migration is about: the first sentence of its file."""
+    text = ""
+    for line in (folder / f"{name}.sql").read_text().splitlines():
+        if not line.startswith("--") or "depends:" in line:
+            break
+        text += line.removeprefix("--")
+    return text.partition(". ")[0].strip().rstrip(".")
+
+
+def own_like(path: Path, model: Path) -> None:
+    """What root makes for another user's database is that user's, as SQLite does with its own files."""
+    if os.geteuid() == 0:
+        owner = model.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _make(path: Path) -> None:
@@ -60,6 +105,15 @@ def _make(path: Path) -> None:
         raise DatabaseError(f"the database {path} is not a file")
 
 
+def _refuse_unwritable(path: Path) -> None:
+    for what in (path, path.parent):
+        if not os.access(what, os.W_OK, effective_ids=True):
+            raise DatabaseError(
+                f"{what} may not be written by this user",
+                hint="run as the user who owns the database, or give its file and its folder to this one",
+            )
+
+
 def _missing(path: Path, known: list[str]) -> list[str]:
     applied = _applied(path)
     unknown = sorted(applied.difference(known))
@@ -73,15 +127,29 @@ def _missing(path: Path, known: list[str]) -> list[str]:
 
 def _applied(path: Path) -> set[str]:
     with translated(path), contextlib.closing(sqlite3.connect(path)) as connection:
-        marks = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_yoyo_migration'").fetchone()
-        if marks is None:
-            return set()
-        return {row[0] for row in connection.execute("SELECT migration_id FROM _yoyo_migration")}
+        return applied_in(connection)
+
+
+def applied_in(connection: sqlite3.Connection) -> set[str]:
+    """The migrations that this database had."""
+    marks = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_yoyo_migration'").fetchone()
+    if marks is None:
+        return set()
+    return {row[0] for row in connection.execute("SELECT migration_id FROM _yoyo_migration")}
 
 
 @contextlib.contextmanager
 def _turn(path: Path) -> Iterator[None]:
-    turns = Turns(path.with_name(path.name + ".turn"))
+    lock = path.with_name(path.name + ".turn")
+    try:
+        turns = Turns(lock)
+        for made in (lock, lock.with_name(lock.name + ".gate")):
+            own_like(made, path)
+    except OSError as e:
+        raise DatabaseError(
+            f"{e.filename or lock} cannot be made or used: {e.strerror}",
+            hint="check the rights of the folder, and that the disk is not full",
+        ) from e
     try:
         with turns.held():
             yield
@@ -103,8 +171,8 @@ def _forget_free_pages(path: Path) -> None:
         connection.execute("VACUUM")
 
 
-def _apply(path: Path, folder: Path) -> None:
-    """Each migration and its mark together: yoyo's `apply_migrations` marks in a second transaction."""
+def _apply(path: Path, folder: Path, probe: Probe) -> None:
+    """All of them and their marks together: yoyo's `apply_migrations` has transactions for each."""
     import yoyo  # type: ignore[import-untyped]
     from yoyo.exceptions import (  # type: ignore[import-untyped]
         BadMigration,
@@ -114,11 +182,32 @@ def _apply(path: Path, folder: Path) -> None:
 
     try:
         with yoyo.get_backend("sqlite:///" + quote(str(path.absolute()))) as backend:
+            _prepare(backend.connection)
             backend.break_lock()  # of a process that died while it prepared the marks
             backend.ensure_internal_schema_updated()
-            for migration in backend.to_apply(yoyo.read_migrations(str(folder))):
-                with backend.transaction():
-                    migration.process_steps(backend, "apply")
-                    backend.mark_one(migration, log=False)
+            wanted = backend.to_apply(yoyo.read_migrations(str(folder)))
+            with backend.transaction(), put_aside(backend.connection):
+                _apply_each(backend, wanted, probe)
+            probe("migrate.committed")
     except (BadMigration, LockTimeout, MigrationConflict) as e:
         raise DatabaseError(f"the database {path} cannot be brought up to date: {e}") from e
+
+
+def _apply_each(backend: Any, wanted: Any, probe: Probe) -> None:
+    for migration in wanted:
+        migration.process_steps(backend, "apply")
+        backend.mark_one(migration, log=False)
+        probe(f"migrate.{migration.id}")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Tables are rebuilt under their names, whatever views or rows of others refer to them."""
+    connection.execute("PRAGMA legacy_alter_table=ON")
+    connection.execute("PRAGMA foreign_keys=OFF")
+    lend_functions(connection)
+
+
+def lend_functions(connection: sqlite3.Connection) -> None:
+    """What the migrations call memtrace_*."""
+    for name, function in _FUNCTIONS.items():
+        connection.create_function(name, 1, function, deterministic=True)

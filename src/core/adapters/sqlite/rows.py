@@ -10,27 +10,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from core.adapters.sqlite.foreign_values import moment_from, text_of
 from core.model.errors import AlreadyExists, DatabaseError, NotFound
 
+__all__ = ["json_of", "moment_in", "moment_or_none", "object_in", "rules", "text_of"]
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DIGITS: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TAKEN: Final = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 
-def text_of(moment: datetime) -> str:
-    """Always six digits of a second and a `Z`, so that texts sort as their times do."""
-    return moment.astimezone(UTC).strftime(_DIGITS)
-
-
 def moment_in(text: str | None) -> datetime:
-    """Reads our form and both of the original's (no zone means UTC); no time at all reads as 1970."""
+    """Reads our form and those of the original (no zone means UTC); no time at all reads as 1970."""
     if text is None:
         return _EPOCH
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as e:
-        raise DatabaseError("the database holds a time that cannot be read") from e
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = moment_from(str(text))  # a number, where another writer left one
+    if moment is None:
+        raise DatabaseError("the database holds a time that cannot be read")
+    return moment
 
 
 def moment_or_none(text: str | None) -> datetime | None:

@@ -60,11 +60,15 @@ INSERT INTO sqlite_sequence (name, seq)
     SELECT 'api_keys_rebuilt', seq FROM sqlite_sequence WHERE name = 'api_keys';
 INSERT INTO api_keys_rebuilt
     (id, key_hash, key_prefix, name, org_id, permissions, created_at, expires_at, enabled)
-    SELECT id, key_hash, key_prefix, name, org_id, coalesce(permissions, 'read,write'),
-        created_at, expires_at, coalesce(enabled, 1)
+    SELECT id, key_hash, key_prefix, name, org_id, coalesce(nullif(trim(permissions), ''), 'read,write'),
+        created_at, expires_at, CASE WHEN enabled = 1 THEN 1 ELSE 0 END
     FROM api_keys;
 DROP TABLE api_keys;
 ALTER TABLE api_keys_rebuilt RENAME TO api_keys;
+-- Where an org has two of one name, as only another writer can have left them, the later is told apart.
+UPDATE api_keys SET name = name || ' (key ' || id || ')'
+    WHERE enabled = 1 AND EXISTS (SELECT 1 FROM api_keys AS first WHERE first.enabled = 1
+        AND first.org_id = api_keys.org_id AND first.name = api_keys.name AND first.id < api_keys.id);
 CREATE INDEX idx_api_keys_prefix ON api_keys (key_prefix);
 -- Among enabled keys only: a revoked key's name may be given to its successor.
 CREATE UNIQUE INDEX api_keys_name ON api_keys (org_id, name) WHERE enabled = 1;
