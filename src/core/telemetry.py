@@ -39,6 +39,8 @@ EventName = Literal[
     "org_bootstrapped",
     "arc_block_adopted",  # the binding of an original's [arc] block was taken over
     "arc_block_ignored",  # it was not, because some organization is bound
+    "claims_seeded",  # what a store holds of the dedup window is claimed
+    "seeding_postponed",  # a store could not be read for that; it is tried again
     "key_unsealable",  # a stored Arc key does not open with this master key
     "library_message",  # a warning or error that a library logged
 ]

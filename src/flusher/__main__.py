@@ -40,6 +40,7 @@ def ports_of(services: FlusherServices) -> FlusherPorts:
         undertaker=services.undertaker,
         erase=services.deletions.erase,
         orgs=services.orgs,
+        seeding=services.seeding,
     )
 
 

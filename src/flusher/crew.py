@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["deliver", "settle", "check", "merge", "expire", "remove", "retain"]
+Kind = Literal["deliver", "settle", "check", "merge", "expire", "remove", "retain", "seed"]
 Job = tuple[Kind, str]
 """What kind of work, and for whom (an org)."""
 

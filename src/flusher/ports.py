@@ -22,6 +22,7 @@ from core.ports import (
     Queue,
     Undertaker,
 )
+from core.seeding import Seeding
 from core.telemetry import Metrics
 from flusher.batcher import BatchLimits
 
@@ -87,6 +88,8 @@ class FlusherPorts:
     orgs: OrgStore
     erase: Callable[[Deletion], Awaitable[object]]
     """Takes what a deletion covers out of the journal."""
+    seeding: Seeding | None
+    """Claims for what others stored; None where equal memories are not looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +145,8 @@ class FlusherLimits:
     """Deletions taken up in one turn."""
     removal_timeout: float = 1_800.0
     retain_every: float = 300.0
+    seed_every: float = 5.0
+    """How soon stores that were not read for claims are looked for again."""
+    seed_pause: float = 60.0
+    """How long one that fails is left alone at most."""
+    seedings: int = 4

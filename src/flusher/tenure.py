@@ -18,6 +18,7 @@ from flusher.lease import LeaseKeeper
 from flusher.ports import FlusherLimits, FlusherPorts
 from flusher.removal import Removals
 from flusher.retention import Retention
+from flusher.seeding import Seeder
 from flusher.settle import Settler
 from flusher.sweep import Sweep
 
@@ -66,6 +67,7 @@ class Tenure:
             lease=lease,
         )
         self.retention = Retention(ports=ports, limits=limits, crew=crew, lease=lease)
+        self.seeder = Seeder(ports=ports, limits=limits, crew=crew, bindings=bindings)
         self._sweep_at = self._settle_at = ports.clock.monotonic()
 
     async def step(self) -> bool:
@@ -87,6 +89,7 @@ class Tenure:
         if now >= self._settle_at:
             more = bool(await self._try("settle", self.settler.step())) or more
             self._settle_at = now + self._limits.settle_every
+        await self._try("seed", self.seeder.step())
         self.retention.step()
         await self._try("remove", self.removals.step())
         await self._try("housekeeping", self.housekeeping.step(is_quiet=not more))

@@ -147,6 +147,7 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             undertaker=undertaker,
             orgs=SqliteOrgs(shop.database),
             erase=undertaker.erase,
+            seeding=None,
         )
         made = Rig(
             shop,

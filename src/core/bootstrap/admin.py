@@ -15,10 +15,20 @@ from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.moves import SqliteMoves
 from core.adapters.sqlite.orgs import SqliteOrgs
-from core.bootstrap.parts import embedded_store, open_database, opening
+from core.bootstrap.parts import embedded_store, open_database, open_seedings, opening
 from core.hashing import Hasher
 from core.model.tenant import Binding
-from core.ports import BindingStore, Clock, DeadLetters, EventStore, HealthBoard, Leases, Ledger, Moves
+from core.ports import (
+    BindingStore,
+    Clock,
+    DeadLetters,
+    EventStore,
+    HealthBoard,
+    Leases,
+    Ledger,
+    Moves,
+    Seedings,
+)
 from core.settings import Settings
 from core.tenants import Tenants
 from core.vault import Vault, parse_master_key
@@ -40,6 +50,7 @@ class Admin:
     store: EventStore
     store_for: Callable[[Binding], EventStore]
     moves: Moves
+    seedings: Seedings
 
 
 @contextlib.asynccontextmanager
@@ -86,4 +97,5 @@ def build_admin(
         store=store,
         store_for=store.store_for,
         moves=SqliteMoves(database, clock=clock),
+        seedings=open_seedings(settings, database, clock),
     )

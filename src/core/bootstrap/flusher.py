@@ -8,6 +8,7 @@ from typing import Final
 
 from core.adapters.clock import SystemClock
 from core.adapters.events.merge import Merger
+from core.adapters.events.parquet import ParquetStore
 from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import RemoverRouter, StoreRouter
@@ -16,13 +17,14 @@ from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.expiry import SqliteExpiry
 from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.journal_schema import CHUNK
 from core.adapters.sqlite.leases import SqliteLeases, owner_name
 from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
 from core.adapters.sqlite.undertaker import SqliteUndertaker
-from core.bootstrap.parts import embedded_store, open_database, opening
+from core.bootstrap.parts import Arcs, embedded_store, open_database, open_seeding, opening
 from core.ports import (
     AgentStore,
     BindingStore,
@@ -38,6 +40,7 @@ from core.ports import (
     Queue,
     Undertaker,
 )
+from core.seeding import Seeding
 from core.settings import Settings
 from core.vault import Vault, parse_master_key
 
@@ -68,6 +71,7 @@ class FlusherServices:
     orgs: OrgStore
     agents: AgentStore
     board: HealthBoard
+    seeding: Seeding | None
 
 
 @contextlib.asynccontextmanager
@@ -76,14 +80,15 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
         database = open_database(settings, closing, cache_kib=_CACHE_KIB)
-        metrics = PrometheusMetrics(process="flusher")
         # One thread: each costs its own buffers, and nobody waits for a batch.
         embedded = embedded_store(settings, clock, closing, threads=1)
+        embedded = embedded_store(settings, clock, closing, threads=1)
+        store = StoreRouter(embedded, arcs.store)
         yield FlusherServices(
             settings=settings,
             clock=clock,
             owner=owner_name(),
-            metrics=metrics,
+            metrics=PrometheusMetrics(process="flusher"),
             open_queue=partial(JournalQueue, database, clock=clock),
             outbox=SqliteOutbox(database, clock=clock),
             ledger=SqliteLedger(database),
@@ -91,14 +96,19 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
             expiry=SqliteExpiry(database),
             bindings=SqliteBindings(database),
             vault=Vault(parse_master_key(settings.master_key)),
-            store=StoreRouter(embedded, arcs.store),
+            store=store,
             open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),
-            open_remover=lambda still_mine: RemoverRouter(
-                ParquetRemover(store=embedded, still_mine=still_mine), arcs.remover
-            ),
+            open_remover=partial(_open_remover, embedded, arcs),
             undertaker=SqliteUndertaker(database, clock=clock),
             deletions=SqliteDeletions(database, clock=clock),
             orgs=SqliteOrgs(database),
             agents=SqliteAgents(database),
             board=SqliteHealthBoard(database),
+            seeding=open_seeding(settings, database, clock, store.store_for, rows_a_turn=CHUNK),
         )
+
+
+def _open_remover(
+    embedded: ParquetStore, arcs: Arcs, still_mine: Callable[[], Awaitable[object]]
+) -> EventRemover:
+    return RemoverRouter(ParquetRemover(store=embedded, still_mine=still_mine), arcs.remover)

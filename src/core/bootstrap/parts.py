@@ -1,7 +1,7 @@
 """What the server, the flusher and the commands are built of alike."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -9,14 +9,18 @@ from core.adapters.arc.addresses import AllowedNetworks
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
 from core.adapters.sqlite.database import CACHE_KIB, Database
+from core.adapters.sqlite.seeding import SqliteSeedings
 from core.bootstrap.database import upgraded_database
+from core.model.tenant import Binding
 from core.ports import Clock, EventRemover, EventStore
+from core.seeding import Seeding
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.adapters.arc.client import ArcClient
     from core.adapters.arc.doors import ArcDoors
 
+_HOUR_MICROS: Final = 3_600_000_000
 _HIDES_FOR: Final = 15.0
 """Seconds for which a reader may act on what it knew: its binding is up to ten seconds old, a listing two."""
 
@@ -42,6 +46,31 @@ def embedded_store(
     closing.enter_context(contextlib.closing(engine))
     return ParquetStore(
         engine=engine, clock=clock, query_timeout=settings.arc.query_timeout, hides_for=_HIDES_FOR
+    )
+
+
+def open_seedings(settings: Settings, database: Database, clock: Clock) -> SqliteSeedings:
+    """Half of an org's claims are left to what it writes itself."""
+    return SqliteSeedings(database, clock=clock, most=settings.journal.max_claims_per_org // 2)
+
+
+def open_seeding(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    store_for: Callable[[Binding], EventStore],
+    *,
+    rows_a_turn: int,
+) -> Seeding | None:
+    """None where equal memories are not looked for."""
+    if not settings.dedup.enabled:
+        return None
+    return Seeding(
+        seedings=open_seedings(settings, database, clock),
+        store_for=store_for,
+        clock=clock,
+        window=int(settings.dedup.window_hours * _HOUR_MICROS),
+        rows_a_turn=rows_a_turn,
     )
 
 

@@ -27,7 +27,7 @@ from core.agents import Agents
 from core.asking import StoreReader
 from core.auth import Authenticator, Callers, Gate, OpenGate
 from core.bootstrap.admin import Admin, build_admin
-from core.bootstrap.parts import embedded_store, open_database, opening
+from core.bootstrap.parts import embedded_store, open_database, open_seeding, opening
 from core.deletions import Forgetting
 from core.hashing import Hasher
 from core.health import Health
@@ -45,6 +45,9 @@ _HOUR: Final = 3_600
 _GRACE: Final = 60 * MICROS
 _ERASING: Final = 2.0
 """Seconds for which a request takes what it deleted out of the journal; the flusher does the rest."""
+_SEED_SECONDS: Final = 10.0
+_SEED_ROWS: Final = 5_000
+"""Nobody else writes yet."""
 _TIDY_EVERY: Final = 1.0
 _PROBES_KIB: Final = 512
 _PRUNE_EVERY: Final = 5
@@ -86,6 +89,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
         admin = build_admin(settings, database, clock, closing, store)
         await _first_start(settings, admin.tenants)
+        await _seed(settings, database, admin)
         reader = StoreReader(
             store=store, clock=clock, metrics=metrics, query_timeout=settings.arc.query_timeout
         )
@@ -184,6 +188,17 @@ async def _first_start(settings: Settings, tenants: Tenants) -> None:
         )
         if not is_adopted:
             telemetry.info("arc_block_ignored", reason="an organization is bound; the block may be removed")
+
+
+async def _seed(settings: Settings, database: Database, admin: Admin) -> None:
+    """Claims what stores hold that nobody has looked into; what is not done in time is the flusher's."""
+    seeding = open_seeding(settings, database, admin.clock, admin.store_for, rows_a_turn=_SEED_ROWS)
+    if seeding is None:
+        return
+    new = [looking for looking in await seeding.due() if looking.began is None]
+    if new:
+        sealed = {one.org_id: one for one in await admin.bindings.list_bindings()}
+        await seeding.seed_all(new, lambda org_id: admin.vault.binding(sealed[org_id]), _SEED_SECONDS)
 
 
 async def _keep_tidy(journal: SqliteJournal, checkpointer: Checkpointer, clock: Clock) -> None:

@@ -43,6 +43,7 @@ from core.ports.outbox import (
     Parcel,
     Queue,
 )
+from core.ports.seeding import Looking, Seedings
 from core.ports.store import EventRemover, EventStore, Removal, Removed, StorePlaces
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Lease",
     "Leases",
     "Ledger",
+    "Looking",
     "Moves",
     "OrgStore",
     "Outbox",
@@ -82,6 +84,7 @@ __all__ = [
     "Removal",
     "Removed",
     "Replies",
+    "Seedings",
     "SessionStore",
     "StoreFiles",
     "StoreHealth",

@@ -113,6 +113,9 @@ async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding
     yield verdicts.journal(total, settings.journal, _now())
     server = holder_of(settings.auth.db_path)
     yield verdicts.processes(server.told if server else None, await admin.leases.holder(), total)
+    if settings.dedup.enabled:
+        unread = [one.org_id for one in await admin.seedings.unseeded() if one.again_at is None]
+        yield verdicts.claims(unread)
     bindings = {b.org_id: b for b in await admin.bindings.list_bindings()}
     orgs = await admin.tenants.list_orgs()
     if not orgs:

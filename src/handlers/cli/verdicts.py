@@ -1,13 +1,14 @@
 """What a doctor makes of what it saw: pure judgement, each with what to do about it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from core.model.errors import MemtraceError
-from core.model.memory import Micros
+from core.model.memory import Micros, OrgId
 from core.model.timewindow import moment_of
 from core.ports import Backlog, DatabaseReport
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from core.settings import JournalSettings
 
 Verdict = Literal["ok", "warn", "fail"]
+_SHOWN: Final = 10
 _MICROS: Final = 1_000_000
 _SANE_SINCE: Final = 2026
 _LEAD: Final = 2 * _MICROS
@@ -98,6 +100,17 @@ def journal(total: Backlog, limits: "JournalSettings", now: Micros) -> Finding:
     if total.dead:
         return Finding("journal", "warn", told, "`memtrace dead list` shows the dead ones")
     return Finding("journal", "ok", told)
+
+
+def claims(unread: Sequence[OrgId]) -> Finding:
+    """`unread` are the orgs whose stores were not read for what others wrote there."""
+    if not unread:
+        return Finding("claims", "ok", "known for what every store holds")
+    told = f"not known yet for the stores of {', '.join(unread[:_SHOWN])}"
+    if len(unread) > _SHOWN:
+        told += f" and {len(unread) - _SHOWN} more"
+    advice = "equal memories may be accepted again until a flusher runs and these stores answer"
+    return Finding("claims", "warn", told, advice)
 
 
 def processes(server: str | None, flusher: str | None, total: Backlog) -> Finding:

@@ -12,6 +12,7 @@ from core.adapters.sqlite import survey
 from core.adapters.sqlite.bindings import all_bindings
 from core.adapters.sqlite.database import translated
 from core.adapters.sqlite.migrate import FOLDER, applied_in, lend_functions, migrate, names_in
+from core.adapters.sqlite.seeding import unseeded
 from core.adapters.sqlite.strangers import ORIGINALS
 from core.adapters.sqlite.upgrading import is_empty
 from core.model.errors import DatabaseError
@@ -19,8 +20,6 @@ from core.model.upgrade import Rehearsal
 
 _LOGS: Final = ("-wal", "-journal")
 _MOST_PROBLEMS: Final = 5
-_UNSEEDED: Final = """SELECT count(*) FROM arc_instances
-    WHERE id NOT IN (SELECT binding_id FROM seedings WHERE done = 1)"""
 
 
 def rehearse(path: Path, work: Path, folder: Path = FOLDER) -> Rehearsal:
@@ -119,7 +118,7 @@ def _outcome(copy: Path, work: Path, folder: Path, before: _Look, rehearsed: Reh
             damage=_damage(connection),
             failure=_difference(before.counts, after.counts),
             bindings=tuple(all_bindings(connection)),
-            unseeded=connection.execute(_UNSEEDED).fetchone()[0],
+            unseeded=len(unseeded(connection)),
             lost=tuple(sorted(gone)),
             kept=tuple(sorted(strangers & after.objects)),
             dangling=len(connection.execute("PRAGMA foreign_key_check").fetchall()),

@@ -160,11 +160,19 @@ def _fill(path: Path, part: Path) -> None:
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
             damage = target.execute("PRAGMA quick_check(1)").fetchone()[0]
+            _forget_free_pages(target)
     if damage != "ok":
         raise DatabaseError(
             f"the database {path} is damaged: {damage}",
             hint="restore a copy of it from before; nothing was changed",
         )
+
+
+def _forget_free_pages(target: sqlite3.Connection) -> None:
+    """What was deleted is not kept by the copy either, where there is room to write it anew."""
+    if target.execute("PRAGMA freelist_count").fetchone()[0]:
+        with contextlib.suppress(sqlite3.OperationalError):
+            target.execute("VACUUM")
 
 
 def _named(part: Path, target: Path) -> Path:
