@@ -54,7 +54,6 @@ async def port() -> AsyncIterator[int]:
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="critical",
         timeout_keep_alive=30,
     )
     server = _Server(config)
