@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,21 @@ def run_service(options: argparse.Namespace) -> int:
     return 0 if all_met(report.findings) else 1
 
 
+def run_arc(options: argparse.Namespace) -> int:
+    """`python -m bench arc`."""
+    from bench.arc import Arc, measure
+
+    with tempfile.TemporaryDirectory(prefix="memtrace-bench-") as folder:
+        place = Path(options.keep or folder)
+        found = measure(place, Arc.named(), options.rows, options.rounds, options.seconds, say)
+    print(f"delivered: {found.drained:,.0f} memories/s\n")
+    print(f"unsettled:\n{summary_table(found.unsettled)}\n\nsettled:\n{summary_table(found.settled)}")
+    every = [*found.unsettled, *found.settled]
+    if problems := problem_list(every):
+        print("\n" + problems)
+    return 1 if any(s.errors or s.problems for s in every) else 0
+
+
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps(content, indent=1) + "\n")
@@ -102,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_http(commands.add_parser("http", help="drive one server, or two in turns, through the REST API"))
     _add_seed(commands.add_parser("seed", help="give a stopped `memtrace dev` installation a past"))
     _add_service(commands.add_parser("service", help="measure this service and hold it against its targets"))
+    _add_arc(commands.add_parser("arc", help="measure delivering to a live Arc and reading from it"))
     return parser
 
 
@@ -140,6 +157,15 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     add("--keep", type=Path, metavar="FOLDER", help="leave the installations there")
     add("--json", type=Path, metavar="FILE", help="write everything there too")
     parser.set_defaults(command=run_service)
+
+
+def _add_arc(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--rows", type=_positive, default=100_000, help="memories to deliver, at least 20000")
+    add("--rounds", type=_positive, default=3)
+    add("--seconds", type=_positive, default=5, help="length of each timed window")
+    add("--keep", type=Path, metavar="FOLDER", help="leave the installation there")
+    parser.set_defaults(command=run_arc)
 
 
 def _positive(text: str) -> int:

@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.targets import BenchError, Target
 
-_SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
+SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
 _SERVES: Final = re.compile(r"^Memtrace serves (http://\S+)", re.MULTILINE)
 _STARTS_WITHIN: Final = 60.0
 _STOPS_WITHIN: Final = 60.0
@@ -49,7 +49,7 @@ class Installation:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
-                env={**kept, "PYTHONPATH": str(_SOURCES), **self._environ},
+                env={**kept, "PYTHONPATH": str(SOURCES), **self._environ},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -19,7 +19,7 @@ from bench.targets import Client, Target
 from bench.workloads import WorkloadName, plan
 from bench.wrk import Load, drive
 
-_ROOMY: Final = {
+ROOMY: Final = {
     "MEMTRACE_JOURNAL_MAX_MEMORIES_PER_ORG": "2000000",
     "MEMTRACE_JOURNAL_MAX_BYTES_PER_ORG": str(2 << 30),
     "MEMTRACE_JOURNAL_MAX_MEMORIES": "2000000",
@@ -93,7 +93,7 @@ def writing(folder: Path, report: Report) -> None:
         report.note(at_most(f"resident, flusher, {scale.pending:,} pending", 130, pending, "MB"))
     report.say(f"seeding {scale.claims:,} claims")
     seed_claims(fresh.data, scale.claims)
-    with Installation(folder, _ROOMY) as loaded:
+    with Installation(folder, ROOMY) as loaded:
         target = loaded.target("writing")
         by_name = {s.workload: s for s in _rounds(target, ("single", "batch"), report, lambda: _calm(loaded))}
         single, batch = by_name["single"], by_name["batch"]
