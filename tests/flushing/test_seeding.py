@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.seeding import SqliteSeedings
 from core.model.errors import MasterKeyError, StoreUnreachable
-from core.model.memory import MemoryFilter, Micros, Span, Tally, stamped
-from core.model.tenant import Binding, SealedBinding
+from core.model.memory import MemoryFilter, Micros, OrgId, Span, Tally, stamped
+from core.model.tenant import Binding, Org, SealedBinding
 from core.seeding import Seeding
 from flusher.service import Flusher
 from tests.clock import ManualClock
@@ -109,10 +111,15 @@ async def test_an_org_that_the_flusher_does_not_know_yet_waits(flushing: tuple[R
     made, store = flushing
     await made.turns(2)
     store.reads.clear()
-    await made.bindings.remove_binding(OTHER)
-    await made.bind(OTHER, id="arc_new")
-    await made.tenure.seeder.step()  # nothing is due yet
+    late = OrgId("org_late")
+    await SqliteOrgs(made.shop.database).create_org(Org(late, "late", datetime.now(UTC)))
+    await made.bind(late, id="arc_late")
+    made.clock.advance(6.0)
+    await made.tenure.seeder.step()  # before anybody looked at the bindings
+    await made.ends()
     assert store.reads == []
+    await made.turns(2, 6.0)
+    assert {org for org, _ in store.reads} == {late}
 
 
 async def test_only_some_are_read_at_once(flushing: tuple[Rig, CountedShelf]) -> None:

@@ -112,3 +112,14 @@ def test_whatever_is_not_ok_says_what_to_do() -> None:
     ):
         assert found.verdict != "ok"
         assert found.advice
+
+
+def test_claims_are_known_when_every_store_was_read() -> None:
+    assert verdicts.claims([]).verdict == "ok"
+
+
+def test_stores_that_were_not_read_for_claims_are_named() -> None:
+    found = verdicts.claims([OrgId(f"org_{number}") for number in range(12)])
+    assert found.verdict == "warn"
+    assert "org_0, org_1," in found.told
+    assert found.told.endswith("org_9 and 2 more")

@@ -20,7 +20,8 @@ import pytest
 from core.adapters.sqlite import upgrading
 from core.adapters.sqlite.migrate import FOLDER, names_in
 from core.adapters.sqlite.upgrading import upgrade
-from core.model.errors import DatabaseError, HeldByOther
+from core.model.errors import DatabaseError, HeldByOther, MasterKeyError
+from core.model.tenant import SealedBinding
 from tests import original
 from tests.e2e.installation import ROOT, environment
 from tests.original import built
@@ -144,6 +145,30 @@ def test_what_everybody_could_write_stays_so(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o666
 
 
+def test_what_was_deleted_is_not_in_the_copy(tmp_path: Path) -> None:
+    with built(tmp_path) as made:
+        made.run("PRAGMA secure_delete=OFF")
+        made.org("org_a", created=original.AT)
+        for number in range(100):
+            made.agent("org_a", f"agent_{number}", description="forgotten " * 200)
+        made.run("DELETE FROM agents WHERE id != 'agent_7'")
+        made.run("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = tmp_path / "memtrace.db"
+    assert path.read_bytes().count(b"forgotten") > 10_000
+    copy = upgrade(path, NOW).copy
+    assert copy is not None
+    assert copy.read_bytes().count(b"forgotten") == 200
+    assert is_untouched(copy)
+
+
+def test_a_database_of_before_there_were_bindings_has_none_to_approve(tmp_path: Path) -> None:
+    with built(tmp_path) as made:
+        made.run("DROP TABLE arc_instances")
+    seen: list[object] = []
+    upgrade(tmp_path / "memtrace.db", NOW, approve=seen.append)
+    assert seen == [[]]
+
+
 # --- what refuses it, and then leaves everything as it was
 
 
@@ -214,6 +239,23 @@ def test_a_place_for_the_copy_that_is_none_refuses_it(file: Path, tmp_path: Path
     (tmp_path / "taken").write_text("")
     with pytest.raises(DatabaseError, match="no copy of the database could be made"):
         upgrade(file, NOW, copy_folder=tmp_path / "taken")
+    assert is_untouched(file)
+
+
+def test_bindings_that_are_not_approved_refuse_it(file: Path) -> None:
+    def refuse(bindings: list[SealedBinding]) -> None:
+        raise MasterKeyError(", ".join(sorted(binding.org_id for binding in bindings)))
+
+    with pytest.raises(MasterKeyError, match=f"org_default, {original.ACME}"):
+        upgrade(file, NOW, approve=refuse)
+    assert is_untouched(file)
+    assert copies(file) == []
+
+
+def test_a_lock_that_cannot_be_made_refuses_it(file: Path) -> None:
+    file.with_name("memtrace.db.turn").mkdir()
+    with pytest.raises(DatabaseError, match=r"memtrace.db.turn cannot be made or used"):
+        upgrade(file, NOW)
     assert is_untouched(file)
 
 

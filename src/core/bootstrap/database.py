@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -56,14 +57,25 @@ def inspect_database(settings: Settings) -> DatabaseReport | None:
 
 
 def upgraded_database(
-    settings: Settings, *, keep_copy: bool = True, copy_folder: Path | None = None
+    settings: Settings,
+    *,
+    keep_copy: bool = True,
+    copy_folder: Path | None = None,
+    for_serving: bool = False,
 ) -> Upgraded:
     """Brings it up to date, keeping a copy first where it has any content; says so in the log.
 
-    Blocks. Raises DatabaseError or HeldByOther, and then it is as it was.
+    `for_serving` asks first whether every Arc key opens. Blocks. Raises DatabaseError, HeldByOther
+    or MasterKeyError, and then it is as it was.
     """
-    path = Path(settings.auth.db_path)
-    done = upgrade(path, datetime.now(UTC), keep_copy=keep_copy, copy_folder=copy_folder)
+    approve = partial(_refuse_locked, settings) if for_serving else _approve
+    done = upgrade(
+        Path(settings.auth.db_path),
+        datetime.now(UTC),
+        keep_copy=keep_copy,
+        copy_folder=copy_folder,
+        approve=approve,
+    )
     if done.copy is not None:
         telemetry.info("database_copied", path=str(done.copy))
         telemetry.info("database_upgraded", applied=done.applied)
@@ -102,6 +114,16 @@ def _refuse_to_rehearse_without_room(path: Path) -> None:
             f"there is no room in {temporary} for a copy to try the upgrade on",
             hint="set TMPDIR to a folder with room",
         )
+
+
+def _approve(bindings: list[SealedBinding]) -> None:
+    """A command may be what gives the keys anew."""
+
+
+def _refuse_locked(settings: Settings, bindings: list[SealedBinding]) -> None:
+    vault = Vault(parse_master_key(settings.master_key))
+    for sealed in bindings:
+        vault.binding(sealed)
 
 
 def _opened(settings: Settings, bindings: Sequence[SealedBinding]) -> tuple[dict[str, str], str | None]:

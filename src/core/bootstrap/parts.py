@@ -26,11 +26,19 @@ _HIDES_FOR: Final = 15.0
 
 
 def open_database(
-    settings: Settings, closing: contextlib.ExitStack, *, cache_kib: int = CACHE_KIB, readers: int = 2
+    settings: Settings,
+    closing: contextlib.ExitStack,
+    *,
+    cache_kib: int = CACHE_KIB,
+    readers: int = 2,
+    for_serving: bool = False,
 ) -> Database:
-    """The file, brought up to date. Raises DatabaseError, or HeldByOther where that needs it alone."""
+    """The file, brought up to date. Raises DatabaseError, or HeldByOther where that needs it alone.
+
+    `for_serving` raises MasterKeyError, and nothing is upgraded, where an Arc key does not open.
+    """
     path = Path(settings.auth.db_path)
-    upgraded_database(settings)
+    upgraded_database(settings, for_serving=for_serving)
     return closing.enter_context(
         contextlib.closing(
             Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib, readers=readers)

@@ -83,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
-        database = open_database(settings, closing)
+        database = open_database(settings, closing, for_serving=True)
         metrics = PrometheusMetrics(process="server")
         journal = _open_journal(settings, database, clock, metrics, closing)
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)

@@ -121,7 +121,7 @@ def _outcome(copy: Path, work: Path, folder: Path, before: _Look, rehearsed: Reh
             unseeded=len(unseeded(connection)),
             lost=tuple(sorted(gone)),
             kept=tuple(sorted(strangers & after.objects)),
-            dangling=len(connection.execute("PRAGMA foreign_key_check").fetchall()),
+            dangling=sum(1 for _ in connection.execute("PRAGMA foreign_key_check")),
         )
 
 

@@ -10,8 +10,8 @@ from core.adapters.sqlite.database import translated
 from core.model.memory import Micros, OrgId
 from core.model.tenant import FILE_SCHEME
 
-_OF_ITS_TIME: Final = ("moves", "store_health", "flusher_report")
-"""What tells of processes that are no more."""
+_OF_ITS_TIME: Final = ("moves", "store_health", "flusher_report", "seedings")
+"""What tells of processes that are no more, and of stores as they were then."""
 
 
 def make_ready(path: Path, roots: Mapping[OrgId, str], now: Micros) -> None:

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,10 @@ from typing import Final
 
 from core.adapters.sqlite.database import translated
 from core.adapters.sqlite.migrate import FOLDER, Probe, migrate, own_like, unwatched
+from core.adapters.sqlite.restored import table_names
 from core.model.errors import DatabaseError, HeldByOther
+from core.model.memory import OrgId
+from core.model.tenant import SealedBinding
 
 _ELSEWHERE: Final = "`memtrace migrate --copy-to FOLDER` put the copy elsewhere"
 _PART: Final = ".part"
@@ -43,19 +46,22 @@ def upgrade(
     *,
     keep_copy: bool = True,
     copy_folder: Path | None = None,
+    approve: Callable[[list[SealedBinding]], None] = lambda _: None,
     folder: Path = FOLDER,
     probe: Probe = unwatched,
 ) -> Upgraded:
     """Applies what is missing, all of it or nothing; may be repeated, and by several processes at once.
 
-    Blocks. Raises DatabaseError or HeldByOther, and then the database is as it was; a copy that
-    serves nobody is removed.
+    `approve` is given the bindings that there are before anything is done, and may raise. Blocks.
+    Raises DatabaseError or HeldByOther, and then the database is as it was; a copy that serves
+    nobody is removed.
     """
     kept: list[Path] = []
 
     def before(missing: Sequence[str]) -> None:
         if is_empty(path):
             return
+        approve(_bindings(path))
         refuse_while_in_use(path)
         if keep_copy:
             name = f"{path.name}.before-{missing[0]}-{now:%Y%m%dT%H%M%SZ}"
@@ -77,6 +83,21 @@ def _hide_from_others(path: Path) -> None:
     about = path.stat()
     if os.geteuid() in (0, about.st_uid) and stat.S_IMODE(about.st_mode) & 0o007 == stat.S_IROTH:
         path.chmod(stat.S_IMODE(about.st_mode) & ~0o007)
+
+
+def _bindings(path: Path) -> list[SealedBinding]:
+    """With the key that reads and writes alone, which every version keeps alike."""
+    with translated(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        if "arc_instances" not in table_names(connection):
+            return []
+        rows = connection.execute(
+            """SELECT id, org_id, url, database, measurement,
+                   CAST(api_key_cipher AS BLOB), CAST(api_key_nonce AS BLOB) FROM arc_instances"""
+        )
+        return [
+            SealedBinding(binding_id, OrgId(org_id), url, database, measurement, 0, cipher, nonce)
+            for binding_id, org_id, url, database, measurement, cipher, nonce in rows
+        ]
 
 
 def is_empty(path: Path) -> bool:
@@ -156,7 +177,7 @@ def _fill(path: Path, part: Path) -> None:
     ):
         target.execute("PRAGMA journal_mode=OFF")
         target.execute("PRAGMA synchronous=OFF")
-        with translated(path), _explained(path):
+        with translated(path), _explained(part.parent):
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
             damage = target.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -226,13 +247,13 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(folder: Path) -> Iterator[None]:
     """What keeps a copy from being written is no fault of the database."""
     try:
         yield
     except sqlite3.OperationalError as e:
         if e.sqlite_errorname.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-            raise _no_copy(path.parent, str(e)) from e
+            raise _no_copy(folder, str(e)) from e
         raise
 
 
