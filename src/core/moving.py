@@ -90,6 +90,8 @@ class Mover:
         self._rounds = 0
         self._copied_at: float | None = None
         self._renewed_at = 0.0
+        self._has_deleted = False
+        """Whether the new store shows memories that were deleted since they were copied."""
         self._held_since: Micros | None = None
         """From here on nothing settles: what was stamped later is the journal's, wherever else it may be."""
 
@@ -102,13 +104,14 @@ class Mover:
 
         Raises StoreError or Conflict, having changed nothing but the new store's contents. A new
         store with memories of this org that the old one does not hold is refused: they would
-        appear, or come back.
+        appear. Those that were deleted since an earlier move copied them are not meant: the
+        deletions are carried out there.
         """
         await self._store_for(new).check(new)
         await self._copy_most(old, new)
         async with self._in_force(old.org_id) as token:
             comparison = await self._until_shown(old, new, token)
-            await self._moves.finish(old.org_id, token, sealed)
+            await self._moves.finish(old.org_id, token, sealed, has_deleted=self._has_deleted)
         await self._moves.requeue(old.org_id)
         return Moved(comparison, self._copied, self._rounds)
 
@@ -180,11 +183,13 @@ class Mover:
         async for span in self._pieces(old, new):
             await self._keep(old.org_id, token)
             held, shown = await self._held(old, span), await self._held(new, span)
-            lacking = held - shown
+            lacking = await self._alive(old, span, held - shown)
+            others = await self._alive(new, span, shown - held)
+            self._has_deleted |= len(others) < len(shown - held)
             if copies and lacking:
                 await self._copy(old, new, span, set(lacking))
             pieces, memories = pieces + 1, memories + len(held)
-            missing, extra = missing + len(lacking), extra + len(shown - held)
+            missing, extra = missing + len(lacking), extra + len(others)
             self._tell(Progress(phase, memories, self._copied))
         return Comparison(pieces, memories, missing, extra)
 
@@ -218,6 +223,16 @@ class Mover:
     async def _held(self, binding: Binding, span: Span) -> set[Identity]:
         rows = await self._store_for(binding).identities(binding, _ALL, span)
         return {(time, key) for time, key, _, _ in rows}
+
+    async def _alive(self, binding: Binding, span: Span, wanted: set[Identity]) -> set[Identity]:
+        """Those of these memories of this store that were never deleted."""
+        if not wanted:
+            return wanted
+        graves = await self._moves.buried(binding.org_id, sorted({time for time, _ in wanted}))
+        if not graves.exclusions:
+            return {identity for identity in wanted if not graves.buries(*identity)}
+        stored = self._stored(binding, span)
+        return {m.identity async for m in stored if m.identity in wanted and not graves.hides(m)}
 
     async def _copy(self, old: Binding, new: Binding, span: Span, wanted: set[Identity]) -> None:
         """Appends what is wanted to the new store, in batches; repeats in the old one are left out."""
@@ -257,7 +272,7 @@ class Mover:
 def _has_others(count: int) -> Conflict:
     return Conflict(
         f"the new store holds {count} memories of this org that the old one does not",
-        hint="they would appear, or come back after a deletion: use a database without them",
+        hint="they would appear: use a database without them",
     )
 
 

@@ -9,13 +9,14 @@ import pytest
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.moves import SqliteMoves
 from core.adapters.sqlite.orgs import SqliteOrgs
+from core.model.deletion import Graves
 from core.model.errors import Conflict, NotFound
-from core.model.memory import OrgId
+from core.model.memory import Exclusion, MemoryFilter, OrgId
 from core.model.tenant import Org, SealedBinding
 from core.model.timewindow import moment_of
 from core.ports import Lease, Parcel
 from tests.clock import ManualClock
-from tests.contract.journals import ACME, OTHER, Workshop, draft, workshop
+from tests.contract.journals import ACME, ALWAYS, OTHER, Workshop, draft, workshop
 
 
 @dataclass
@@ -33,6 +34,9 @@ class Yard:
 
     async def settle(self, parcel: Parcel, seen_in: str | None = "arc_old") -> int:
         return await self.shop.outbox.settled(ACME, parcel.times, self.lease, seen_in)
+
+    async def graves(self) -> Graves:
+        return (await self.shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 1)).graves
 
     async def bound_to(self) -> str | None:
         found = await self.bindings.find_binding(ACME)
@@ -80,7 +84,7 @@ async def test_a_move_that_is_not_renewed_is_over(yard: Yard) -> None:
     with pytest.raises(Conflict, match="took too long"):
         await yard.moves.renew(ACME, "me", 60)
     with pytest.raises(Conflict, match="took too long"):
-        await yard.moves.finish(ACME, "me", binding("arc_new"))
+        await yard.moves.finish(ACME, "me", binding("arc_new"), has_deleted=False)
     assert await yard.bound_to() == "arc_old"
 
 
@@ -93,7 +97,7 @@ async def test_one_move_of_an_org_at_a_time(yard: Yard) -> None:
     yard.shop.clock.advance(61)
     await yard.moves.begin(ACME, "you", 60)
     with pytest.raises(Conflict):
-        await yard.moves.finish(ACME, "me", binding("arc_new"))
+        await yard.moves.finish(ACME, "me", binding("arc_new"), has_deleted=False)
 
 
 async def test_finishing_switches_the_binding_and_what_was_seen_in_the_old_store_does_not_settle(
@@ -101,7 +105,7 @@ async def test_finishing_switches_the_binding_and_what_was_seen_in_the_old_store
 ) -> None:
     parcel = await yard.delivered("a", "b", "c")
     await yard.moves.begin(ACME, "me", 60)
-    await yard.moves.finish(ACME, "me", binding("arc_new"))
+    await yard.moves.finish(ACME, "me", binding("arc_new"), has_deleted=False)
     assert await yard.bound_to() == "arc_new"
     assert not await yard.moves.is_moving(ACME)
     assert await yard.settle(parcel, "arc_old") == 0
@@ -122,7 +126,7 @@ async def test_a_move_of_an_org_that_is_deleted_meanwhile_ends_without_a_binding
     await yard.moves.begin(ACME, "me", 60)
     await SqliteOrgs(yard.shop.database).delete_org(ACME)
     with pytest.raises(NotFound):
-        await yard.moves.finish(ACME, "me", binding("arc_new"))
+        await yard.moves.finish(ACME, "me", binding("arc_new"), has_deleted=False)
     assert await yard.bound_to() is None
 
 
@@ -130,3 +134,21 @@ async def test_nothing_settles_once_its_binding_is_gone(yard: Yard) -> None:
     parcel = await yard.delivered("a")
     await yard.bindings.remove_binding(ACME)
     assert await yard.settle(parcel) == 0
+
+
+@pytest.mark.parametrize("has_deleted", [True, False])
+async def test_closed_deletions_are_in_force_again_where_the_new_store_has_what_they_deleted(
+    yard: Yard, has_deleted: bool
+) -> None:
+    shop, now = yard.shop, yard.shop.clock.micros()
+    rule = Exclusion(until=now, session_id="gone")
+    closed = await shop.deletions.exclude(ACME, rule)
+    await shop.undertaker.progress(closed, yard.lease, state="closed", from_store=1, due_at=None, reason="")
+    await shop.deletions.exclude(ACME, Exclusion(until=now, session_id="open"))
+    assert (await yard.moves.buried(ACME, [])).exclusions[0] == rule
+    assert rule not in (await yard.graves()).exclusions
+    await yard.moves.begin(ACME, "me", 60)
+    await yard.moves.finish(ACME, "me", binding("arc_new"), has_deleted=has_deleted)
+    assert (rule in (await yard.graves()).exclusions) == has_deleted
+    due = await shop.undertaker.due_deletions(yard.shop.clock.micros(), 10)
+    assert [d.state for d in due] == ["pending"] * (2 if has_deleted else 1)

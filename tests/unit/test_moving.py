@@ -1,14 +1,26 @@
 """Moving an org between stores: what is copied, what is refused, and when the binding is switched."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 import msgspec
 import pytest
 
+from core.model.deletion import NO_GRAVES, Graves
 from core.model.errors import Conflict, StoreUnreachable
-from core.model.memory import Memory, MemoryFilter, Micros, Order, OrgId, Position, Span, Tally
+from core.model.memory import (
+    Exclusion,
+    Memory,
+    MemoryFilter,
+    Micros,
+    Order,
+    OrgId,
+    Position,
+    Span,
+    Tally,
+    claim_key,
+)
 from core.model.tenant import Binding, SealedBinding
 from core.moving import Mover, Progress
 from core.ports import EventStore, Parcel
@@ -78,6 +90,8 @@ class ListedMoves:
     done: list[str] = field(default_factory=list)
     renews_left: int = 1_000
     bound: str = "arc_old"
+    graves: Graves = NO_GRAVES
+    has_deleted: bool | None = None
 
     async def begin(self, org_id: OrgId, token: str, seconds: float) -> None:
         self.done.append("begin")
@@ -88,8 +102,9 @@ class ListedMoves:
             raise Conflict("the move is over")
         self.done.append("renew")
 
-    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding) -> None:
+    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding, *, has_deleted: bool) -> None:
         self.done.append("finish")
+        self.has_deleted = has_deleted
         self.bound = binding.id
 
     async def abandon(self, org_id: OrgId, token: str) -> None:
@@ -98,6 +113,9 @@ class ListedMoves:
     async def requeue(self, org_id: OrgId) -> int:
         self.done.append("requeue")
         return 0
+
+    async def buried(self, org_id: OrgId, times: Sequence[Micros]) -> Graves:
+        return self.graves
 
     async def is_moving(self, org_id: OrgId) -> bool:
         return False
@@ -222,6 +240,44 @@ async def test_a_second_run_copies_only_what_is_missing(yard: Yard) -> None:
     keep(yard.new, *memories[:6])
     assert await yard.move() == 2
     assert yard.new.copies == 2
+
+
+def grave_of(memory: Memory) -> Graves:
+    return Graves(identities=frozenset({(memory.time, claim_key(memory.dedup_key))}))
+
+
+async def test_what_was_deleted_since_it_was_copied_is_nobody_elses(yard: Yard) -> None:
+    keep(yard.old, memory(1))
+    keep(yard.new, memory(1), memory(2))
+    yard.moves.graves = grave_of(memory(2))
+    assert await yard.move() == 0
+    assert (yard.moves.bound, yard.moves.has_deleted) == ("arc_new", True)
+
+
+async def test_what_a_rule_deleted_since_it_was_copied_is_nobody_elses(yard: Yard) -> None:
+    keep(yard.old, memory(1))
+    keep(yard.new, memory(1), memory(2, session_id="gone"))
+    yard.moves.graves = Graves((Exclusion(until=T0 + HOUR, session_id="gone"),))
+    assert await yard.move() == 0
+    assert (yard.moves.bound, yard.moves.has_deleted) == ("arc_new", True)
+
+
+async def test_beside_what_was_deleted_others_memories_are_refused(yard: Yard) -> None:
+    keep(yard.old, memory(1))
+    keep(yard.new, memory(1), memory(2), memory(3))
+    yard.moves.graves = grave_of(memory(2))
+    with pytest.raises(Conflict, match="holds 1 memories"):
+        await yard.move()
+
+
+async def test_what_is_deleted_and_still_in_the_old_store_is_not_copied(yard: Yard) -> None:
+    keep(yard.old, memory(1), memory(2), memory(3, session_id="gone"))
+    yard.moves.graves = Graves(
+        (Exclusion(until=T0 + HOUR, session_id="gone"),), grave_of(memory(2)).identities
+    )
+    assert await yard.move() == 1
+    assert yard.held(yard.new) == [memory(1).identity]
+    assert yard.moves.has_deleted is False
 
 
 async def test_repeats_in_the_old_store_are_copied_once(yard: Yard) -> None:

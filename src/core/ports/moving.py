@@ -1,8 +1,10 @@
 """Moving an org from one store to another, as the journal sees it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from core.model.memory import OrgId
+from core.model.deletion import Graves
+from core.model.memory import Micros, OrgId
 from core.model.tenant import SealedBinding
 
 
@@ -20,11 +22,11 @@ class Moves(Protocol):
         """Raises Conflict, changing nothing, when the move is over: something may have settled."""
         ...
 
-    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding) -> None:
+    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding, *, has_deleted: bool) -> None:
         """Puts the new binding in force and ends the move, in one transaction.
 
-        Open deletions are to be carried out again, in the new store. Raises Conflict, changing
-        nothing, when the move is over.
+        Open deletions are to be carried out again, in the new store; closed ones too where it
+        `has_deleted` memories. Raises Conflict, changing nothing, when the move is over.
         """
         ...
 
@@ -34,6 +36,10 @@ class Moves(Protocol):
 
     async def requeue(self, org_id: OrgId) -> int:
         """delivered → owed, in small turns: what the old store was given goes to the new one too."""
+        ...
+
+    async def buried(self, org_id: OrgId, times: Sequence[Micros]) -> Graves:
+        """All deletions of the org, also those long carried out; of single memories those at these times."""
         ...
 
     async def is_moving(self, org_id: OrgId) -> bool: ...

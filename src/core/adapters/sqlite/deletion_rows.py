@@ -2,12 +2,14 @@
 
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from core.adapters.sqlite.graves import OTHER_CHANGE, exclusion_in
-from core.model.deletion import Deletion, Grave
+from core.adapters.sqlite.journal_schema import as_json
+from core.model.deletion import Deletion, Grave, Graves
 from core.model.memory import Exclusion, Micros, OrgId
 
 COLUMNS: Final = (
@@ -84,6 +86,30 @@ def extend(connection: sqlite3.Connection, deletion_id: str, now: Micros, exclus
                                 reason = '' WHERE id = :id""",
         {"rule": text_of(exclusion), "now": now, "id": deletion_id},
     )
+
+
+def all_buried(connection: sqlite3.Connection, org_id: OrgId, times: Sequence[Micros]) -> Graves:
+    """All that was ever deleted of an org: rules, and graves at these times."""
+    rules = connection.execute(
+        "SELECT exclusion FROM deletions WHERE org_id = ? AND exclusion IS NOT NULL", (org_id,)
+    )
+    singles = connection.execute(
+        """SELECT deletions.time, deletions.key FROM json_each(?) AS wanted CROSS JOIN deletions
+           WHERE deletions.org_id = ? AND deletions.time = wanted.value""",
+        (as_json(times), org_id),
+    )
+    return Graves(tuple(exclusion_in(text) for (text,) in rules), frozenset(singles))
+
+
+def reopen(connection: sqlite3.Connection, org_id: OrgId, now: Micros, *, closed: bool) -> None:
+    """Deletions are carried out once more; `closed` ones only if asked for, and they hide again."""
+    which = "" if closed else f"AND {OPEN}"
+    connection.execute(
+        f"UPDATE deletions SET state = 'pending', due_at = ?, reason = '' WHERE org_id = ? {which}",
+        (now, org_id),
+    )
+    if closed:
+        grow_version(connection, org_id)
 
 
 def grow_version(connection: sqlite3.Connection, org_id: OrgId, by: int = OTHER_CHANGE) -> None:

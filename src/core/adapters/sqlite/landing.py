@@ -6,8 +6,8 @@ from functools import partial
 
 from core.adapters.sqlite.claiming import Claim, claim_stored
 from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.graves import exclusion_in
-from core.adapters.sqlite.journal_schema import as_json, chunks
+from core.adapters.sqlite.deletion_rows import all_buried
+from core.adapters.sqlite.journal_schema import chunks
 from core.adapters.sqlite.moves import is_moving
 from core.model.deletion import Graves
 from core.model.memory import Micros, OrgId
@@ -22,18 +22,7 @@ class SqliteLanding:
         self._clock = clock
 
     async def buried(self, org_id: OrgId, times: Sequence[Micros]) -> Graves:
-        def read(connection: sqlite3.Connection) -> Graves:
-            rules = connection.execute(
-                "SELECT exclusion FROM deletions WHERE org_id = ? AND exclusion IS NOT NULL", (org_id,)
-            )
-            singles = connection.execute(
-                """SELECT deletions.time, deletions.key FROM json_each(?) AS wanted CROSS JOIN deletions
-                   WHERE deletions.org_id = ? AND deletions.time = wanted.value""",
-                (as_json(times), org_id),
-            )
-            return Graves(tuple(exclusion_in(text) for (text,) in rules), frozenset(singles))
-
-        return await self._database.read(read)
+        return await self._database.read(lambda connection: all_buried(connection, org_id, times))
 
     async def ask_store_through(self, org_id: OrgId, time: Micros) -> None:
         """An org that never wrote has no row, and its store is asked for everything."""

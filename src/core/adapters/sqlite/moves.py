@@ -1,10 +1,13 @@
 """Moves of orgs between stores: a row that keeps an org from settling, and the switch of its binding."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from core.adapters.sqlite.bindings import replace_binding
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.deletion_rows import all_buried, reopen
 from core.adapters.sqlite.journal_schema import CHUNK, DELIVERED, OWED, org_number
+from core.model.deletion import Graves
 from core.model.errors import Conflict
 from core.model.memory import Micros, OrgId
 from core.model.tenant import SealedBinding
@@ -49,16 +52,13 @@ class SqliteMoves:
 
         await self._database.write(work)
 
-    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding) -> None:
+    async def finish(self, org_id: OrgId, token: str, binding: SealedBinding, *, has_deleted: bool) -> None:
         def work(connection: sqlite3.Connection) -> None:
             now = self._clock.micros()
             _refuse_unless_in_force(connection, org_id, token, now)
             replace_binding(connection, binding)
             connection.execute("DELETE FROM moves WHERE org_id = ?", (org_id,))
-            connection.execute(
-                "UPDATE deletions SET state = 'pending', due_at = ? WHERE org_id = ? AND state != 'closed'",
-                (now, org_id),
-            )
+            reopen(connection, org_id, now, closed=has_deleted)
 
         await self._database.write(work)
 
@@ -80,6 +80,9 @@ class SqliteMoves:
         while moved := await self._database.write(work):
             done += moved
         return done
+
+    async def buried(self, org_id: OrgId, times: Sequence[Micros]) -> Graves:
+        return await self._database.read(lambda connection: all_buried(connection, org_id, times))
 
     async def is_moving(self, org_id: OrgId) -> bool:
         now = self._clock.micros()
