@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +15,8 @@ from structlog.testing import capture_logs
 
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.orgs import SqliteOrgs
-from core.adapters.sqlite.seeding import SqliteSeedings
+from core.adapters.sqlite.restored import make_ready
+from core.adapters.sqlite.seeding import SqliteSeedings, unseeded
 from core.model.errors import (
     StoreAmbiguous,
     StoreError,
@@ -469,3 +472,15 @@ async def test_a_store_that_does_not_answer_is_left_in_time(bench: Bench) -> Non
     assert (line["event"], line["reason"]) == ("seeding_postponed", "not done within 0.05 s")
     (looking,) = await bench.seeding.due()
     assert looking.began == NOW
+
+
+async def test_a_restored_database_reads_its_stores_anew(bench: Bench) -> None:
+    await bench.bind()
+    await bench.seed()
+    bench.clock.advance(155)
+    await bench.seed()
+    bench.shop.close()
+    make_ready(bench.shop.database.path, {}, NOW)
+    with closing(sqlite3.connect(bench.shop.database.path)) as connection:
+        (looking,) = unseeded(connection)
+    assert looking.began is None

@@ -82,7 +82,10 @@ def database(path: Path, report: DatabaseReport | None) -> Finding:
         return Finding("database", "fail", told, "run that version, or restore a backup made before it")
     if report.missing:
         told = f"{path} is sound; {len(report.missing)} migrations are to be applied"
-        return Finding("database", "warn", told, "the next start applies them, or `memtrace migrate` now")
+        advice = (
+            "the next start applies them, or `memtrace migrate`; with --check it tells what that would do"
+        )
+        return Finding("database", "warn", told, advice)
     return Finding("database", "ok", f"{path} is sound and up to date")
 
 

@@ -15,12 +15,14 @@ UPDATE agents SET created_at = coalesce(memtrace_time(CAST(created_at AS BLOB)),
     WHERE created_at IS NOT coalesce(memtrace_time(CAST(created_at AS BLOB)), '');
 UPDATE agents SET last_active_at = memtrace_time(CAST(last_active_at AS BLOB))
     WHERE last_active_at IS NOT memtrace_time(CAST(last_active_at AS BLOB));
-UPDATE sessions SET created_at = coalesce(memtrace_time(CAST(created_at AS BLOB)), '1970-01-01T00:00:00.000000Z')
-    WHERE created_at IS NOT coalesce(memtrace_time(CAST(created_at AS BLOB)), '');
-UPDATE sessions SET updated_at = coalesce(memtrace_time(CAST(updated_at AS BLOB)), created_at)
-    WHERE updated_at IS NOT coalesce(memtrace_time(CAST(updated_at AS BLOB)), '');
-UPDATE sessions SET closed_at = memtrace_time(CAST(closed_at AS BLOB))
-    WHERE closed_at IS NOT memtrace_time(CAST(closed_at AS BLOB));
+UPDATE sessions SET
+        created_at = coalesce(memtrace_time(CAST(created_at AS BLOB)), '1970-01-01T00:00:00.000000Z'),
+        updated_at = coalesce(memtrace_time(CAST(updated_at AS BLOB)),
+            memtrace_time(CAST(created_at AS BLOB)), '1970-01-01T00:00:00.000000Z'),
+        closed_at = memtrace_time(CAST(closed_at AS BLOB))
+    WHERE created_at IS NOT coalesce(memtrace_time(CAST(created_at AS BLOB)), '')
+        OR updated_at IS NOT coalesce(memtrace_time(CAST(updated_at AS BLOB)), '')
+        OR closed_at IS NOT memtrace_time(CAST(closed_at AS BLOB));
 UPDATE arc_instances SET created_at = coalesce(memtrace_time(CAST(created_at AS BLOB)), '1970-01-01T00:00:00.000000Z')
     WHERE created_at IS NOT coalesce(memtrace_time(CAST(created_at AS BLOB)), '');
 
