@@ -107,8 +107,10 @@ def checked_arc_key(key: str, url: str) -> str:
     return key
 
 
-def checked_admin_key(key: str) -> str:
-    """Empty stands for none. It goes into a header as it is."""
+def checked_admin_key(key: str, url: str) -> str:
+    """Empty stands for none, and is all that a folder has use for. It goes into a header as it is."""
+    if key and url.startswith(FILE_SCHEME):
+        raise _wrong("admin_key", "is for an Arc: from a folder the flusher removes without a key")
     if key and not _ARC_KEY.fullmatch(key):
         raise _wrong("admin_key", "must be up to 4096 visible ASCII characters without blanks")
     return key

@@ -104,7 +104,7 @@ class Tenants:
         """A binding that is not in force yet, its place made ready; raises as `bind` does."""
         url = checked_url(asked["url"])
         cipher, nonce = self._vault.seal(org_id, checked_arc_key(asked.get("arc_key", ""), url))
-        admin_cipher, admin_nonce = self._sealed_admin_key(org_id, asked.get("admin_key", ""))
+        admin_cipher, admin_nonce = self._sealed_admin_key(org_id, asked.get("admin_key", ""), url)
         sealed = SealedBinding(
             id=asked.get("id", "") or new_id("arc"),
             org_id=org_id,
@@ -126,13 +126,15 @@ class Tenants:
 
         Raises NotFound or InvalidRequest.
         """
-        if not await self._bindings.set_admin_key(org_id, *self._sealed_admin_key(org_id, admin_key)):
+        sealed = await self._bindings.find_binding(org_id)
+        url = sealed.url if sealed else ""
+        if not await self._bindings.set_admin_key(org_id, *self._sealed_admin_key(org_id, admin_key, url)):
             await self._org(org_id)
             raise _no_binding(org_id)
         return await self.show_binding(org_id)
 
-    def _sealed_admin_key(self, org_id: OrgId, admin_key: str) -> tuple[bytes, bytes]:
-        plain = checked_admin_key(admin_key)
+    def _sealed_admin_key(self, org_id: OrgId, admin_key: str, url: str) -> tuple[bytes, bytes]:
+        plain = checked_admin_key(admin_key, url)
         return self._vault.seal_admin_key(org_id, plain) if plain else (b"", b"")
 
     async def show_binding(self, org_id: OrgId) -> ShownBinding:

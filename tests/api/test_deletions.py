@@ -152,6 +152,11 @@ async def test_a_malformed_session_deletion_deletes_nothing(api: Api, path: str)
     assert await contents(api) == ["stays"]
 
 
+async def test_what_is_neither_true_nor_false_is_named(api: Api) -> None:
+    answer = await api.delete(f"{SESSIONS}/s?memories=perhaps")
+    assert answer.json["error"] == "memories must be true or false"
+
+
 async def test_a_repeated_opening_of_a_deleted_session_tells_no_metadata_and_opens_nothing(api: Api) -> None:
     body = {"agent_id": "a", "metadata": {"who": "private"}}
     first = await api.post(SESSIONS, body, Idempotency_Key="k")

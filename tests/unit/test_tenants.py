@@ -110,6 +110,16 @@ async def test_an_admin_key_of_no_binding_or_of_no_form_is_refused(office: Offic
         await office.tenants.set_admin_key(ACME, "two words")
 
 
+async def test_an_admin_key_for_a_folder_is_refused_and_none_is_not(office: Office, tmp_path: Path) -> None:
+    url = f"file:{tmp_path}/store"
+    with pytest.raises(InvalidRequest, match="admin_key is for an Arc"):
+        await office.tenants.bind(ACME, url=url, database="memory", admin_key="admin-key-0123456789")
+    await office.tenants.bind(ACME, url=url, database="memory")
+    with pytest.raises(InvalidRequest, match="admin_key is for an Arc"):
+        await office.tenants.set_admin_key(ACME, "admin-key-0123456789")
+    assert (await office.tenants.set_admin_key(ACME, "")).masked_admin_key == ""
+
+
 async def test_an_admin_key_that_does_not_open_refuses_the_start(office: Office) -> None:
     await office.bound()
     await office.metadata.bindings.set_admin_key(ACME, b"garbage", b"123456789012")

@@ -31,6 +31,7 @@ _WANTED: Final = {
 }
 """What a field is, where its type allows an empty string as well."""
 _SPOKEN: Final = {"str": "a string", "object": "an object", "array": "a list"}
+_SWITCH: Final = "Expected `bool`"
 _WHERE: Final = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _MEMBER: Final = re.compile(r"memories\[([0-9]+)\].*")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
@@ -109,6 +110,8 @@ def _rule(what: str, field: str) -> str:
         return f"must be {'at least' if bound[1] == '>=' else 'at most'} {bound[2]}"
     if what.endswith("out of range"):
         return "holds a number that is out of range"
+    if what.startswith(_SWITCH):
+        return "must be true or false"
     if last in _WANTED:
         return f"must be {_WANTED[last]}"
     if choices := _CHOICES.get(last.split("[")[0]):
