@@ -26,7 +26,7 @@ class ArcSettings:
         "auto", "how writes to an Arc are compressed; `auto` is zstd, and none for an Arc on this machine"
     )
     max_response_bytes: int = setting(
-        256 * _MIB, "the largest answer taken from an Arc", unit="bytes", low=_MIB, high=64 * 1024 * _MIB
+        256 * _MIB, "the largest answer taken from an Arc", unit="bytes", low=64 * _MIB, high=64 * 1024 * _MIB
     )
     allowed_schemes: tuple[str, ...] = setting(
         ("https", "http"), "what the URLs of bindings to an Arc may begin with"

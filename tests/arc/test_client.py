@@ -81,6 +81,15 @@ async def test_a_key_that_no_header_can_carry_is_not_sent_or_shown(bench: Bench,
     assert arc.connections == 0
 
 
+@pytest.mark.parametrize("database", ["line\r\nx-evil: 1", "größe"])
+async def test_a_database_that_no_header_can_carry_is_not_asked(bench: Bench, database: str) -> None:
+    async with scripted(reply()) as arc:
+        binding = dataclasses.replace(bench.binding(arc.url), database=database)
+        with pytest.raises(StoreUnreachable, match="no header"):
+            await bench.client.ask(binding, GET, 1)
+    assert arc.connections == 0
+
+
 async def test_a_connection_is_used_again(bench: Bench) -> None:
     async with scripted(reply(200, b"fine")) as arc:
         for _ in range(3):
@@ -138,6 +147,47 @@ async def test_a_harmless_question_is_asked_once_more_where_the_connection_broke
         with pytest.raises(StoreAmbiguous, match="broke off"):
             await bench.client.ask(bench.binding(arc.url), harmless, 1)
         assert len(arc.asked) == 2
+
+
+async def test_a_connection_that_is_reset_when_it_is_used_again_costs_a_question_nothing(
+    bench: Bench,
+) -> None:
+    harmless = dataclasses.replace(GET, is_harmless=True)
+    async with scripted(reply(200, b"one"), reset, reply(200, b"two")) as arc:
+        answers = [await bench.client.ask(bench.binding(arc.url), harmless, 1) for _ in range(2)]
+    assert [answer.body for answer in answers] == [b"one", b"two"]
+    assert arc.connections == 2
+
+
+async def test_what_writes_is_never_sent_twice_by_itself(bench: Bench) -> None:
+    async with scripted(reply(200, b"one"), reset, reply(200, b"two")) as arc:
+        await bench.client.ask(bench.binding(arc.url), GET, 1)
+        await broken(bench, arc, StoreAmbiguous)
+    assert len(arc.asked) == 2
+
+
+async def test_who_closes_the_door_at_once_says_nothing(bench: Bench) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    harmless = dataclasses.replace(GET, is_harmless=True)
+    with pytest.raises(StoreAmbiguous, match="broke off"):
+        await bench.client.ask(bench.binding(url), harmless, 5)
+    server.close()
+
+
+async def test_an_answer_that_drips_is_given_up_in_time(bench: Bench) -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+        while True:
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    async with scripted(drip) as arc:
+        await broken(bench, arc, StoreTimeout, 0.1)
 
 
 async def test_an_answer_that_has_to_be_given_up_leaves_no_connection_behind(bench: Bench) -> None:

@@ -95,16 +95,16 @@ async def test_connections_end_with_the_process(clock: ManualClock) -> None:
 
 async def test_settings_reach_the_connections(clock: ManualClock) -> None:
     settings = Settings(
-        arc=ArcSettings(allowed_networks=("public",), max_response_bytes=1 << 20, query_timeout=5),
+        arc=ArcSettings(allowed_networks=("public",), max_response_bytes=1 << 26, query_timeout=5),
         flusher=FlusherSettings(append_timeout=5),
     )
-    async with scripted(reply(200, bytes(2 << 20))) as arc:
+    async with scripted(reply(200, bytes((1 << 26) + 1))) as arc:
         async with opening(settings, clock) as (_, arcs):
             with pytest.raises(StoreDenied, match="not allowed here"):
                 await arcs.store().earliest(arc_at(arc.url))
         allowing = replace(settings, arc=replace(settings.arc, allowed_networks=("127.0.0.0/8",)))
         async with opening(allowing, clock) as (_, arcs):
-            with pytest.raises(StoreRefused, match="larger than 1048576 bytes"):
+            with pytest.raises(StoreRefused, match="larger than 67108864 bytes"):
                 await arcs.store().earliest(arc_at(arc.url))
 
 

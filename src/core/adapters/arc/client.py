@@ -94,6 +94,8 @@ class ArcClient:
             )
         if not (request.key.isascii() and request.key.isprintable()):
             raise StoreDenied("no header can carry the stored Arc key", hint=_store_again(binding))
+        if not (binding.database.isascii() and binding.database.isprintable()):
+            raise StoreUnreachable("no header can carry the database's name", hint=_store_again(binding))
 
     async def _answer(self, pool: httpcore.AsyncConnectionPool, binding: Binding, request: Request) -> Reply:
         """A harmless request goes out once more where its connection broke off: that may have been old."""
@@ -133,15 +135,14 @@ class ArcClient:
 
     async def _read(self, response: httpcore.Response) -> Reply:
         """The body, unpacked, in memory; one larger than allowed is broken off."""
-        parts, size, limit = [], 0, self._limits.response_bytes
+        came, limit = bytearray(), self._limits.response_bytes
         async for part in response.aiter_stream():
-            size += len(part)
-            if size > limit:
+            came += part
+            if len(came) > limit:
                 raise too_large(limit)
-            parts.append(part)
         encoding = _header(response.headers, b"content-encoding").strip().lower()
-        body = b"".join(parts)
-        if encoding and size > _HARD_TO_UNPACK:
+        body = bytes(came)
+        if encoding and len(body) > _HARD_TO_UNPACK:
             body = await asyncio.to_thread(unpacked, body, encoding, limit)
         else:
             body = unpacked(body, encoding, limit)
