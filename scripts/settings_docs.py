@@ -30,6 +30,9 @@ _TITLES: Final = {
     "journal": "What waits for its store, and how much of it there may be.",
     "flusher": "The process that carries memories from the journal to the stores.",
     "store": "The embedded event store.",
+    "metadata": "Where metadata and journal are.",
+    "dynamodb": "Metadata and journal in DynamoDB.",
+    "queue": "The queue between edge and flusher, where it is not the journal itself.",
 }
 _HEAD: Final = """\
 # Memtrace's settings, each with its default. Looked for as ./memtrace.toml, then

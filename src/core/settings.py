@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from core.model.errors import ConfigurationError
 from core.settings_arc import ArcSettings
+from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
 from core.settings_field import Described, check_ranges, described, number, setting
 from core.settings_limits import LimitsSettings
 
@@ -181,6 +182,9 @@ SECTIONS: Final = {
     "journal": JournalSettings,
     "flusher": FlusherSettings,
     "store": StoreSettings,
+    "metadata": MetadataSettings,
+    "dynamodb": DynamodbSettings,
+    "queue": QueueSettings,
 }
 
 
@@ -213,6 +217,9 @@ class Settings:
     journal: JournalSettings = JournalSettings()
     flusher: FlusherSettings = FlusherSettings()
     store: StoreSettings = StoreSettings()
+    metadata: MetadataSettings = field(default_factory=MetadataSettings)
+    dynamodb: DynamodbSettings = field(default_factory=DynamodbSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
     master_key: str = field(default="", repr=False)
     """Base64 text as it was given, empty when it was not; `vault.parse_master_key` reads it."""
     legacy_arc: LegacyArc | None = None

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from core import settings as s
 from core.model.errors import ConfigurationError
 from core.settings_arc import ArcSettings
+from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
 from core.settings_field import Described
 from core.settings_files import find_file, read_master_key, read_toml
 from core.settings_limits import LimitsSettings
@@ -148,6 +149,9 @@ class _Sections(BaseSettings):
     journal: s.JournalSettings = s.JournalSettings()
     flusher: s.FlusherSettings = s.FlusherSettings()
     store: s.StoreSettings = s.StoreSettings()
+    metadata: MetadataSettings = MetadataSettings()
+    dynamodb: DynamodbSettings = DynamodbSettings()
+    queue: QueueSettings = QueueSettings()
 
 
 def _merged(given: _Given) -> _Sections:

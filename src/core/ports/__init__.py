@@ -42,6 +42,7 @@ from core.ports.outbox import (
     Outbox,
     Parcel,
     Queue,
+    Sender,
 )
 from core.ports.seeding import Looking, Seedings
 from core.ports.store import EventRemover, EventStore, Removal, Removed, StorePlaces
@@ -85,6 +86,7 @@ __all__ = [
     "Removed",
     "Replies",
     "Seedings",
+    "Sender",
     "SessionStore",
     "StoreFiles",
     "StoreHealth",

@@ -25,6 +25,17 @@ class Parcel:
         return len(self.times)
 
 
+class Sender(Protocol):
+    """The edge's end of a queue that is not the journal itself."""
+
+    async def send(self, org_id: OrgId, memories: Sequence[Memory]) -> None:
+        """Puts them on the prompt road, as far as that works in time; never raises for the queue's faults.
+
+        They are in the journal already, which owes what does not arrive.
+        """
+        ...
+
+
 class Queue(Protocol):
     """The prompt road from the edge to the flusher."""
 
