@@ -6,16 +6,8 @@ from dataclasses import dataclass
 
 from core.adapters.clock import SystemClock
 from core.adapters.routing import StoreRouter
-from core.adapters.sqlite.bindings import SqliteBindings
-from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.dead_letters import SqliteDeadLetters
-from core.adapters.sqlite.health_board import SqliteHealthBoard
-from core.adapters.sqlite.keys import SqliteKeys
-from core.adapters.sqlite.leases import SqliteLeases
-from core.adapters.sqlite.ledger import SqliteLedger
-from core.adapters.sqlite.moves import SqliteMoves
-from core.adapters.sqlite.orgs import SqliteOrgs
-from core.bootstrap.parts import embedded_store, open_database, open_seedings, opening
+from core.bootstrap.backend import Backend, open_backend
+from core.bootstrap.parts import embedded_store, opening
 from core.hashing import Hasher
 from core.model.tenant import Binding
 from core.ports import (
@@ -40,6 +32,7 @@ class Admin:
 
     settings: Settings
     clock: Clock
+    backend: Backend
     tenants: Tenants
     dead_letters: DeadLetters
     ledger: Ledger
@@ -58,27 +51,25 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
     """Everything a one-shot command needs; a fresh installation is made on the way."""
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
-        database = open_database(settings, closing)
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
-        yield build_admin(settings, database, clock, closing, store)
+        async with open_backend(settings, clock) as backend:
+            yield build_admin(settings, backend, clock, closing, store)
 
 
 def build_admin(
     settings: Settings,
-    database: Database,
+    backend: Backend,
     clock: Clock,
     closing: contextlib.ExitStack,
     store: StoreRouter,
 ) -> Admin:
     vault = Vault(parse_master_key(settings.master_key))
-    ledger = SqliteLedger(database)
-    bindings = SqliteBindings(database)
     hasher = closing.enter_context(contextlib.closing(Hasher()))
     tenants = Tenants(
-        orgs=SqliteOrgs(database),
-        keys=SqliteKeys(database),
-        bindings=bindings,
-        ledger=ledger,
+        orgs=backend.orgs,
+        keys=backend.keys,
+        bindings=backend.bindings,
+        ledger=backend.ledger,
         places=store,
         vault=vault,
         hasher=hasher,
@@ -87,15 +78,16 @@ def build_admin(
     return Admin(
         settings=settings,
         clock=clock,
+        backend=backend,
         tenants=tenants,
-        dead_letters=SqliteDeadLetters(database, clock=clock),
-        ledger=ledger,
-        leases=SqliteLeases(database, clock=clock),
-        board=SqliteHealthBoard(database),
-        bindings=bindings,
+        dead_letters=backend.dead_letters,
+        ledger=backend.ledger,
+        leases=backend.leases,
+        board=backend.board,
+        bindings=backend.bindings,
         vault=vault,
         store=store,
         store_for=store.store_for,
-        moves=SqliteMoves(database, clock=clock),
-        seedings=open_seedings(settings, database, clock),
+        moves=backend.moves,
+        seedings=backend.seedings,
     )

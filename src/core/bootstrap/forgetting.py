@@ -3,15 +3,9 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
-from core.adapters.sqlite.agents import SqliteAgents
-from core.adapters.sqlite.checkpoint import Checkpointer
-from core.adapters.sqlite.deletions import SqliteDeletions
-from core.adapters.sqlite.sessions import SqliteSessions
 from core.agents import Agents
 from core.bootstrap.admin import Admin, open_admin
-from core.bootstrap.parts import open_database
 from core.bootstrap.transfer import operator, recall_beside, window_of
 from core.deletions import Forgetting
 from core.model.errors import NoArcInstance
@@ -35,23 +29,20 @@ class ForgettingDesk:
 async def open_desk(settings: Settings) -> AsyncIterator[ForgettingDesk]:
     """Works beside whoever appends to the journal, and without."""
     async with open_admin(settings) as admin:
-        with contextlib.ExitStack() as closing:
-            database = open_database(settings, closing)
-            checkpointer = closing.enter_context(contextlib.closing(Checkpointer(database)))
-            recall = recall_beside(settings, database, admin)
-            sessions, clock = SqliteSessions(database), admin.clock
-            yield ForgettingDesk(
-                admin=admin,
-                agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
-                forgetting=Forgetting(
-                    deletions=SqliteDeletions(database, clock=clock),
-                    recall=recall,
-                    sessions=sessions,
-                    clock=clock,
-                    window=window_of(settings),
-                ),
-                clean=partial(checkpointer.clean, clock.monotonic()),
-            )
+        recall = recall_beside(settings, admin)
+        backend, clock = admin.backend, admin.clock
+        yield ForgettingDesk(
+            admin=admin,
+            agents=Agents(agents=backend.agents, sessions=backend.sessions, tallies=recall, clock=clock),
+            forgetting=Forgetting(
+                deletions=backend.deletions,
+                recall=recall,
+                sessions=backend.sessions,
+                clock=clock,
+                window=window_of(settings),
+            ),
+            clean=backend.clean,
+        )
 
 
 async def caller(admin: Admin, org_id: OrgId) -> Principal:

@@ -2,17 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from core.adapters.arc.addresses import AllowedNetworks
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
-from core.adapters.sqlite.database import CACHE_KIB, Database
-from core.adapters.sqlite.seeding import SqliteSeedings
-from core.bootstrap.database import upgraded_database
 from core.model.tenant import Binding
-from core.ports import Clock, EventRemover, EventStore
+from core.ports import Clock, EventRemover, EventStore, Seedings
 from core.seeding import Seeding
 from core.settings import Settings
 
@@ -23,27 +19,6 @@ if TYPE_CHECKING:
 _HOUR_MICROS: Final = 3_600_000_000
 _HIDES_FOR: Final = 15.0
 """Seconds for which a reader may act on what it knew: its binding is up to ten seconds old, a listing two."""
-
-
-def open_database(
-    settings: Settings,
-    closing: contextlib.ExitStack,
-    *,
-    cache_kib: int = CACHE_KIB,
-    readers: int = 2,
-    for_serving: bool = False,
-) -> Database:
-    """The file, brought up to date. Raises DatabaseError, or HeldByOther where that needs it alone.
-
-    `for_serving` raises MasterKeyError, and nothing is upgraded, where an Arc key does not open.
-    """
-    path = Path(settings.auth.db_path)
-    upgraded_database(settings, for_serving=for_serving)
-    return closing.enter_context(
-        contextlib.closing(
-            Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib, readers=readers)
-        )
-    )
 
 
 def embedded_store(
@@ -57,14 +32,9 @@ def embedded_store(
     )
 
 
-def open_seedings(settings: Settings, database: Database, clock: Clock) -> SqliteSeedings:
-    """Half of an org's claims are left to what it writes itself."""
-    return SqliteSeedings(database, clock=clock, most=settings.journal.max_claims_per_org // 2)
-
-
 def open_seeding(
     settings: Settings,
-    database: Database,
+    seedings: Seedings,
     clock: Clock,
     store_for: Callable[[Binding], EventStore],
     *,
@@ -74,7 +44,7 @@ def open_seeding(
     if not settings.dedup.enabled:
         return None
     return Seeding(
-        seedings=open_seedings(settings, database, clock),
+        seedings=seedings,
         store_for=store_for,
         clock=clock,
         window=int(settings.dedup.window_hours * _HOUR_MICROS),

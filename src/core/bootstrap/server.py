@@ -10,24 +10,15 @@ from core import telemetry
 from core.adapters.clock import SystemClock
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
-from core.adapters.sqlite.agents import SqliteAgents
-from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.checkpoint import Checkpointer
-from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.deletions import SqliteDeletions
-from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.journal import SqliteJournal
-from core.adapters.sqlite.keys import SqliteKeys
-from core.adapters.sqlite.ledger import SqliteLedger
-from core.adapters.sqlite.orgs import SqliteOrgs
-from core.adapters.sqlite.replies import SqliteReplies
-from core.adapters.sqlite.sessions import SqliteSessions
-from core.adapters.sqlite.staging import JournalLimits
 from core.agents import Agents
 from core.asking import StoreReader
 from core.auth import Authenticator, Callers, Gate, OpenGate
 from core.bootstrap.admin import Admin, build_admin
-from core.bootstrap.parts import embedded_store, open_database, open_seeding, opening
+from core.bootstrap.backend import Backend
+from core.bootstrap.parts import embedded_store, open_seeding, opening
+from core.bootstrap.sqlite import open_sqlite
 from core.deletions import Forgetting
 from core.hashing import Hasher
 from core.health import Health
@@ -42,7 +33,6 @@ from core.tenants import Tenants
 
 MICROS: Final = 1_000_000
 _HOUR: Final = 3_600
-_GRACE: Final = 60 * MICROS
 _ERASING: Final = 2.0
 """Seconds for which a request takes what it deleted out of the journal; the flusher does the rest."""
 _SEED_SECONDS: Final = 10.0
@@ -83,13 +73,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
-        database = open_database(settings, closing, for_serving=True)
+        backend = open_sqlite(settings, clock, closing, for_serving=True)
         metrics = PrometheusMetrics(process="server")
-        journal = _open_journal(settings, database, clock, metrics, closing)
+        journal = backend.open_journal(metrics)
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
-        admin = build_admin(settings, database, clock, closing, store)
+        admin = build_admin(settings, backend, clock, closing, store)
         await _first_start(settings, admin.tenants)
-        await _seed(settings, database, admin)
+        await _seed(settings, admin)
         reader = StoreReader(
             store=store, clock=clock, metrics=metrics, query_timeout=settings.arc.query_timeout
         )
@@ -100,78 +90,49 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             metrics=metrics,
             window_hours=settings.dedup.window_hours,
         )
-        sessions = SqliteSessions(database)
         # For probes alone: with the readers of requests they would wait behind all of these.
-        probed = open_database(settings, closing, cache_kib=_PROBES_KIB, readers=1)
-        board = SqliteHealthBoard(probed)
+        probed = open_sqlite(settings, clock, closing, cache_kib=_PROBES_KIB, readers=1)
         services = Services(
             settings=settings,
             clock=clock,
             metrics=metrics,
-            gate=_gate(settings, database, admin, metrics, closing),
+            gate=_gate(settings, admin, metrics, closing),
             tenants=admin.tenants,
             ingest=Ingest(journal=journal, metrics=metrics, deduplicates=settings.dedup.enabled),
             recall=recall,
             storyteller=Storyteller(recall=recall),
-            agents=Agents(agents=SqliteAgents(database), sessions=sessions, tallies=recall, clock=clock),
-            sessions=Sessions(sessions=sessions, clock=clock),
-            forgetting=_forgetting(settings, database, clock, recall),
-            replies=SqliteReplies(database),
-            health=Health(board=board, bindings=SqliteBindings(probed), clock=clock),
-            ledger=SqliteLedger(probed),
-            board=board,
+            agents=Agents(agents=backend.agents, sessions=backend.sessions, tallies=recall, clock=clock),
+            sessions=Sessions(sessions=backend.sessions, clock=clock),
+            forgetting=_forgetting(settings, backend, clock, recall),
+            replies=backend.replies,
+            health=Health(board=probed.board, bindings=probed.bindings, clock=clock),
+            ledger=probed.ledger,
+            board=probed.board,
         )
-        checkpointer = closing.enter_context(contextlib.closing(Checkpointer(database)))
-        async with _background(_keep_tidy(journal, checkpointer, clock)):
+        async with _background(_keep_tidy(journal, backend.checkpointer, clock)):
             yield services
-
-
-def _open_journal(
-    settings: Settings,
-    database: Database,
-    clock: Clock,
-    metrics: telemetry.Metrics,
-    closing: contextlib.ExitStack,
-) -> SqliteJournal:
-    limits = JournalLimits(
-        memories_per_org=settings.journal.max_memories_per_org,
-        bytes_per_org=settings.journal.max_bytes_per_org,
-        claims_per_org=settings.journal.max_claims_per_org,
-        memories=settings.journal.max_memories,
-        bytes=settings.journal.max_bytes,
-    )
-    journal = SqliteJournal(
-        database,
-        clock=clock,
-        metrics=metrics,
-        limits=limits,
-        window=int(settings.dedup.window_hours * _HOUR * MICROS),
-        grace=_GRACE,
-    )
-    return closing.enter_context(contextlib.closing(journal))
 
 
 def _gate(
     settings: Settings,
-    database: Database,
     admin: Admin,
     metrics: telemetry.Metrics,
     closing: contextlib.ExitStack,
 ) -> Gate:
-    callers = Callers(orgs=SqliteOrgs(database), bindings=admin.bindings, vault=admin.vault)
+    callers = Callers(orgs=admin.backend.orgs, bindings=admin.bindings, vault=admin.vault)
     if not settings.auth.enabled:
         return OpenGate(callers=callers, clock=admin.clock)
     gate = Authenticator(
-        keys=SqliteKeys(database), callers=callers, hasher=Hasher(), clock=admin.clock, metrics=metrics
+        keys=admin.backend.keys, callers=callers, hasher=Hasher(), clock=admin.clock, metrics=metrics
     )
     return closing.enter_context(contextlib.closing(gate))
 
 
-def _forgetting(settings: Settings, database: Database, clock: Clock, recall: Recall) -> Forgetting:
+def _forgetting(settings: Settings, backend: Backend, clock: Clock, recall: Recall) -> Forgetting:
     return Forgetting(
-        deletions=SqliteDeletions(database, clock=clock),
+        deletions=backend.deletions,
         recall=recall,
-        sessions=SqliteSessions(database),
+        sessions=backend.sessions,
         clock=clock,
         window=int(settings.dedup.window_hours * _HOUR * MICROS),
         patience=_ERASING,
@@ -190,9 +151,9 @@ async def _first_start(settings: Settings, tenants: Tenants) -> None:
             telemetry.info("arc_block_ignored", reason="an organization is bound; the block may be removed")
 
 
-async def _seed(settings: Settings, database: Database, admin: Admin) -> None:
+async def _seed(settings: Settings, admin: Admin) -> None:
     """Claims what stores hold that nobody has looked into; what is not done in time is the flusher's."""
-    seeding = open_seeding(settings, database, admin.clock, admin.store_for, rows_a_turn=_SEED_ROWS)
+    seeding = open_seeding(settings, admin.seedings, admin.clock, admin.store_for, rows_a_turn=_SEED_ROWS)
     if seeding is None:
         return
     new = [looking for looking in await seeding.due() if looking.began is None]

@@ -5,16 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from core.adapters.sqlite.agents import SqliteAgents
-from core.adapters.sqlite.database import Database
-from core.adapters.sqlite.graves import GraveBook
-from core.adapters.sqlite.journal_reader import SqliteJournalReader
-from core.adapters.sqlite.landing import SqliteLanding
-from core.adapters.sqlite.sessions import SqliteSessions
 from core.agents import Agents
 from core.asking import StoreReader
 from core.bootstrap.admin import Admin, open_admin
-from core.bootstrap.parts import open_database
 from core.exporting import Exporter
 from core.importing import Importer
 from core.model.errors import NoArcInstance
@@ -41,33 +34,31 @@ class Transfer:
 async def open_transfer(settings: Settings) -> AsyncIterator[Transfer]:
     """Reads the journal beside whoever appends to it, and the stores."""
     async with open_admin(settings) as admin:
-        with contextlib.ExitStack() as closing:
-            database = open_database(settings, closing)
-            recall = recall_beside(settings, database, admin)
-            agents, sessions = SqliteAgents(database), SqliteSessions(database)
-            yield Transfer(
-                admin=admin,
-                agents=Agents(agents=agents, sessions=sessions, tallies=recall, clock=admin.clock),
-                exporter=Exporter(recall=recall),
-                importer=Importer(
-                    store=admin.store,
-                    landing=SqliteLanding(database, clock=admin.clock),
-                    bindings=admin.bindings,
-                    clock=admin.clock,
-                    pause=asyncio.sleep,
-                    window=window_of(settings),
-                    most_claims=settings.journal.max_claims_per_org // 2,
-                ),
-            )
+        recall, backend = recall_beside(settings, admin), admin.backend
+        yield Transfer(
+            admin=admin,
+            agents=Agents(
+                agents=backend.agents, sessions=backend.sessions, tallies=recall, clock=admin.clock
+            ),
+            exporter=Exporter(recall=recall),
+            importer=Importer(
+                store=admin.store,
+                landing=backend.landing,
+                bindings=admin.bindings,
+                clock=admin.clock,
+                pause=asyncio.sleep,
+                window=window_of(settings),
+                most_claims=settings.journal.max_claims_per_org // 2,
+            ),
+        )
 
 
-def recall_beside(settings: Settings, database: Database, admin: Admin) -> Recall:
+def recall_beside(settings: Settings, admin: Admin) -> Recall:
     """Reads what the process that appends reads, beside it and without its index."""
     clock, metrics = admin.clock, NoMetrics()
-    reader = SqliteJournalReader(database, clock=clock, window=window_of(settings), book=GraveBook())
     timeout = settings.arc.query_timeout
     return Recall(
-        journal=reader,
+        journal=admin.backend.journal,
         store=StoreReader(store=admin.store, clock=clock, metrics=metrics, query_timeout=timeout),
         clock=clock,
         metrics=metrics,

@@ -1,0 +1,109 @@
+"""Metadata and journal of one process, whatever keeps them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from core.model.errors import ConfigurationError
+from core.ports import (
+    AgentStore,
+    BindingStore,
+    Clock,
+    DeadLetters,
+    Deletions,
+    Expiry,
+    HealthBoard,
+    Journal,
+    JournalReader,
+    KeyStore,
+    Landing,
+    Leases,
+    Ledger,
+    Moves,
+    OrgStore,
+    Outbox,
+    Queue,
+    Replies,
+    Seedings,
+    SessionStore,
+    Undertaker,
+)
+from core.settings import Settings
+from core.telemetry import Metrics
+
+
+class Backend(Protocol):
+    """Every port behind which metadata and journal are; each is made when it is first asked for."""
+
+    @property
+    def orgs(self) -> OrgStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
+    @property
+    def bindings(self) -> BindingStore: ...
+    @property
+    def agents(self) -> AgentStore: ...
+    @property
+    def sessions(self) -> SessionStore: ...
+    @property
+    def replies(self) -> Replies: ...
+    @property
+    def board(self) -> HealthBoard: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def leases(self) -> Leases: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def expiry(self) -> Expiry: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+    @property
+    def deletions(self) -> Deletions: ...
+    @property
+    def undertaker(self) -> Undertaker: ...
+    @property
+    def moves(self) -> Moves: ...
+    @property
+    def seedings(self) -> Seedings: ...
+    @property
+    def landing(self) -> Landing: ...
+    @property
+    def journal(self) -> JournalReader:
+        """Reads beside whoever appends."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """This process, as its leases name it."""
+        ...
+
+    def open_journal(self, metrics: Metrics) -> Journal:
+        """The appending end; call it once, and where only one process may append, in that one."""
+        ...
+
+    def follow_journal(self) -> Queue:
+        """The journal itself as the queue. Raises ConfigurationError where it cannot be one."""
+        ...
+
+    async def clean(self) -> bool:
+        """Leaves nothing of what was deleted in logs of its own; False where another process has to."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def open_backend(
+    settings: Settings, clock: Clock, *, cache_kib: int | None = None
+) -> AsyncIterator[Backend]:
+    """The backend of a command or a flusher, brought up to date; closed when left.
+
+    `cache_kib` is what an embedded database may keep in memory. Raises ConfigurationError.
+    """
+    if settings.metadata.backend == "sqlite":
+        from core.bootstrap.sqlite import open_sqlite
+
+        with contextlib.ExitStack() as closing:
+            yield open_sqlite(settings, clock, closing, cache_kib=cache_kib)
+    else:
+        raise ConfigurationError("metadata.backend dynamodb cannot be opened here")
