@@ -32,12 +32,14 @@ from handlers.cli import (
 )
 from handlers.cli.calls import Call
 from handlers.cli.output import problem
+from handlers.cli.remote import RemoteGroup
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="memtrace",
+    cls=RemoteGroup,
     help="Memtrace, a memory service for fleets of AI agents. Without a command: serve.",
     add_completion=False,
     rich_markup_mode=None,
@@ -72,6 +74,12 @@ def root(
         Path | None,
         typer.Option("--config", metavar="PATH", help="The configuration file, instead of those looked for."),
     ] = None,
+    stack: Annotated[
+        str, typer.Option(metavar="NAME", help="Carry the command out in this CloudFormation stack.")
+    ] = "",
+    function: Annotated[
+        str, typer.Option(metavar="NAME", help="Carry it out in this admin function: a name or an ARN.")
+    ] = "",
 ) -> None:
     ctx.obj = Call(config=config)
     if ctx.invoked_subcommand is None:

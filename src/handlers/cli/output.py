@@ -4,15 +4,39 @@ Text that came from clients (names, content) is shown with its control character
 so that nobody's memory can drive somebody's terminal.
 """
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from core.model.timewindow import micros_of, rfc3339
 
 Record = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Consent:
+    """Of somebody who is not at this terminal: given from the start, or the question to bring to them."""
+
+    given: bool
+    question: str = ""
+
+
+_consent: Final[ContextVar[Consent | None]] = ContextVar("consent", default=None)
+
+
+@contextlib.contextmanager
+def asking(consent: Consent) -> Iterator[None]:
+    """Within, `confirmed` asks this one, and no terminal."""
+    token = _consent.set(consent)
+    try:
+        yield
+    finally:
+        _consent.reset(token)
 
 
 def clean(text: str, *, kept: str = "") -> str:
@@ -126,6 +150,9 @@ def confirmed(question: str, *, yes: bool, ask: Callable[[str], str] = input) ->
     """Whether to go on with something that cannot be undone. Asks only a person who is there."""
     if yes:
         return True
+    if (consent := _consent.get()) is not None:
+        consent.question = "" if consent.given else question
+        return consent.given
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(f"{clean(question)} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,136 @@
+"""`memtrace --stack NAME …` and `--function NAME …`: the same command, inside a deployment in AWS.
+
+The admin function carries it out; what a command reads here (`-`, a yes) is brought to it.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from typer.core import TyperGroup
+
+from core.model.errors import ConfigurationError, InvalidRequest, NotFound, Unavailable
+from handlers.cli.output import clean, confirmed
+
+LOCAL: Final = frozenset(
+    ("backup", "restore", "export", "import", "serve", "dev", "flusher", "health", "migrate", "keygen master")
+)
+"""Commands about files, processes or keys of the machine that they are called on."""
+OUTPUT: Final = "AdminFunctionName"
+"""The output of a stack that names its admin function."""
+_PATIENCE: Final = 900
+"""Seconds: as long as a function may run."""
+_CONNECTING: Final = 10
+_STDIN: Final = "-"
+_MOST_INPUT: Final = 64 * 1024
+_OPTIONS: Final = ("stack", "function")
+
+Invoke = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class RemoteGroup(TyperGroup):
+    """The root of all commands; with `stack` or `function` given, none of them runs here."""
+
+    def invoke(self, ctx: Any) -> Any:
+        stack, function = (str(ctx.params.get(name) or "") for name in _OPTIONS)
+        if not stack and not function:
+            return super().invoke(ctx)
+        if stack and function:
+            raise InvalidRequest("give --stack or --function, not both")
+        if ctx.params.get("config"):
+            raise InvalidRequest("--config is of no use here: a deployment has its own configuration")
+        arguments = [*ctx._protected_args, *ctx.args]
+        _refuse_local(arguments)
+        return carried_out(arguments, invoker(stack, function))
+
+
+def _refuse_local(arguments: Sequence[str]) -> None:
+    if not arguments:
+        raise InvalidRequest("name the command that the deployment is to carry out")
+    for length in (1, 2):
+        if (name := " ".join(arguments[:length])) in LOCAL:
+            raise InvalidRequest(
+                f"`{name}` works on the machine it is called on, not in a deployment",
+                hint="call it without --stack and --function",
+            )
+
+
+def carried_out(arguments: Sequence[str], invoke: Invoke) -> int:
+    """The exit code of the command there; its output and its errors are shown here."""
+    event = {"arguments": list(arguments), "input": _input(arguments), "confirmed": False}
+    answer = invoke(event)
+    if question := str(answer.get("question", "")):
+        if not confirmed(question, yes=False):
+            raise InvalidRequest("nothing was done: not confirmed", hint="use --yes")
+        answer = invoke({**event, "confirmed": True})
+    sys.stdout.write(str(answer.get("output", "")))
+    sys.stderr.write(clean(str(answer.get("errors", "")), kept="\n"))
+    code = answer.get("exit_code")
+    if not isinstance(code, int):
+        raise Unavailable("the admin function gave no answer that can be read", hint="look at its log")
+    return code
+
+
+def _input(arguments: Sequence[str]) -> str:
+    """What is to be read: a secret, where an argument is `-` or the admin key is asked for."""
+    asks = _STDIN in arguments or (
+        list(arguments[:2]) == ["org", "set-admin-key"]
+        and not any(one == "--remove" or one.startswith("--admin-key") for one in arguments)
+    )
+    return sys.stdin.readline(_MOST_INPUT) if asks else ""
+
+
+def invoker(stack: str, function: str) -> Invoke:
+    """Invokes the admin function once a call, and never again by itself: it may have done its work.
+
+    Raises ConfigurationError without boto3, NotFound without such a stack, Unavailable when the
+    function gave no answer.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise ConfigurationError(
+            "--stack and --function need boto3", hint="install `memtrace-server[aws]`"
+        ) from None
+    config = Config(connect_timeout=_CONNECTING, read_timeout=_PATIENCE, retries={"total_max_attempts": 1})
+
+    def invoke(event: dict[str, Any]) -> dict[str, Any]:
+        try:
+            name = function or _function_of(boto3.client("cloudformation"), stack)
+            done = boto3.client("lambda", config=config).invoke(
+                FunctionName=name, InvocationType="RequestResponse", Payload=json.dumps(event).encode()
+            )
+            return _answered(done.get("FunctionError"), done["Payload"].read())
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(
+                f"the deployment could not be reached: {error}",
+                hint="check AWS_REGION, the credentials and the right to invoke the function",
+            ) from None
+
+    return invoke
+
+
+def _function_of(cloudformation: Any, stack: str) -> str:
+    """The name of the stack's admin function."""
+    for found in cloudformation.describe_stacks(StackName=stack)["Stacks"]:
+        for output in found.get("Outputs", ()):
+            if output["OutputKey"] == OUTPUT:
+                return str(output["OutputValue"])
+    raise NotFound(f"the stack {stack} has no output {OUTPUT}", hint="name the function with --function")
+
+
+def _answered(failed: str | None, payload: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        answer = None
+    if failed or not isinstance(answer, dict):
+        kind = answer.get("errorType", "") if isinstance(answer, dict) else ""
+        raise Unavailable(
+            f"the admin function failed{f' ({kind})' if kind else ''}",
+            hint="what it was asked to do may have been done; its log says more",
+        )
+    return answer
