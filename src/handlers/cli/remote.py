@@ -3,25 +3,19 @@
 The admin function carries it out; what a command reads here (`-`, a yes) is brought to it.
 """
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from typer.core import TyperGroup
 
-from core.model.errors import ConfigurationError, InvalidRequest, NotFound, Unavailable
+from core.model.errors import InvalidRequest, Unavailable
 from handlers.cli.output import clean, confirmed
 
 LOCAL: Final = frozenset(
     ("backup", "restore", "export", "import", "serve", "dev", "flusher", "health", "migrate", "keygen master")
 )
 """Commands about files, processes or keys of the machine that they are called on."""
-OUTPUT: Final = "AdminFunctionName"
-"""The output of a stack that names its admin function."""
-_PATIENCE: Final = 900
-"""Seconds: as long as a function may run."""
-_CONNECTING: Final = 10
 _STDIN: Final = "-"
 _MOST_INPUT: Final = 64 * 1024
 _OPTIONS: Final = ("stack", "function")
@@ -42,7 +36,9 @@ class RemoteGroup(TyperGroup):
             raise InvalidRequest("--config is of no use here: a deployment has its own configuration")
         arguments = [*ctx._protected_args, *ctx.args]
         _refuse_local(arguments)
-        return carried_out(arguments, invoker(stack, function))
+        from core.bootstrap.remote import open_invoker
+
+        return carried_out(arguments, open_invoker(stack=stack, function=function))
 
 
 def _refuse_local(arguments: Sequence[str]) -> None:
@@ -79,58 +75,3 @@ def _input(arguments: Sequence[str]) -> str:
         and not any(one == "--remove" or one.startswith("--admin-key") for one in arguments)
     )
     return sys.stdin.readline(_MOST_INPUT) if asks else ""
-
-
-def invoker(stack: str, function: str) -> Invoke:
-    """Invokes the admin function once a call, and never again by itself: it may have done its work.
-
-    Raises ConfigurationError without boto3, NotFound without such a stack, Unavailable when the
-    function gave no answer.
-    """
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:
-        raise ConfigurationError(
-            "--stack and --function need boto3", hint="install `memtrace-server[aws]`"
-        ) from None
-    config = Config(connect_timeout=_CONNECTING, read_timeout=_PATIENCE, retries={"total_max_attempts": 1})
-
-    def invoke(event: dict[str, Any]) -> dict[str, Any]:
-        try:
-            name = function or _function_of(boto3.client("cloudformation"), stack)
-            done = boto3.client("lambda", config=config).invoke(
-                FunctionName=name, InvocationType="RequestResponse", Payload=json.dumps(event).encode()
-            )
-            return _answered(done.get("FunctionError"), done["Payload"].read())
-        except (BotoCoreError, ClientError) as error:
-            raise Unavailable(
-                f"the deployment could not be reached: {error}",
-                hint="check AWS_REGION, the credentials and the right to invoke the function",
-            ) from None
-
-    return invoke
-
-
-def _function_of(cloudformation: Any, stack: str) -> str:
-    """The name of the stack's admin function."""
-    for found in cloudformation.describe_stacks(StackName=stack)["Stacks"]:
-        for output in found.get("Outputs", ()):
-            if output["OutputKey"] == OUTPUT:
-                return str(output["OutputValue"])
-    raise NotFound(f"the stack {stack} has no output {OUTPUT}", hint="name the function with --function")
-
-
-def _answered(failed: str | None, payload: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(payload)
-    except ValueError:
-        answer = None
-    if failed or not isinstance(answer, dict):
-        kind = answer.get("errorType", "") if isinstance(answer, dict) else ""
-        raise Unavailable(
-            f"the admin function failed{f' ({kind})' if kind else ''}",
-            hint="what it was asked to do may have been done; its log says more",
-        )
-    return answer
