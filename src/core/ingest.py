@@ -7,23 +7,28 @@ import msgspec
 
 from core.model.memory import Draft
 from core.model.tenant import Principal
-from core.ports import IdempotencyKey, Journal, Receipt
+from core.ports import IdempotencyKey, Journal, Receipt, Sender
 from core.telemetry import Metrics
 
 
 class Ingest:
     """Writes memories for whoever may. One instance serves all requests."""
 
-    def __init__(self, *, journal: Journal, metrics: Metrics, deduplicates: bool) -> None:
+    def __init__(
+        self, *, journal: Journal, metrics: Metrics, deduplicates: bool, sender: Sender | None = None
+    ) -> None:
+        """Without a sender the journal itself is the queue."""
         self._journal = journal
         self._metrics = metrics
         self._deduplicates = deduplicates
+        self._sender = sender
 
     async def write(
         self, principal: Principal, drafts: Sequence[Draft], idempotency: IdempotencyKey | None = None
     ) -> list[Receipt]:
         """One receipt per draft, in order; when it returns, everything created is durable and readable.
 
+        What was created is sent on its way then, as far as that works: it is written, sent or not.
         Raises NoArcInstance before anything is written, and what `Journal.append` raises.
         """
         principal.bound()
@@ -33,6 +38,8 @@ class Ingest:
         created = sum(receipt.memory is not None for receipt in receipts)
         if created:
             self._metrics.count("memtrace_writes_total", created, "created")
+            if self._sender is not None:
+                await self._sender.send(principal.org_id, [r.memory for r in receipts if r.memory])
         if created < len(receipts):
             self._metrics.count("memtrace_writes_total", len(receipts) - created, "duplicate")
         return receipts

@@ -41,6 +41,9 @@ EventName = Literal[
     "arc_block_ignored",  # it was not, because some organization is bound
     "claims_seeded",  # what a store holds of the dedup window is claimed
     "seeding_postponed",  # a store could not be read for that; it is tried again
+    "queue_send_failed",  # memories did not reach the queue; the journal owes them
+    "queue_receive_failed",  # nothing comes from the queue now; it is asked again
+    "message_unreadable",  # a message is none of ours; it goes to the dead-letter queue
     "key_unsealable",  # a stored Arc key does not open with this master key
     "library_message",  # a warning or error that a library logged
 ]
@@ -59,6 +62,7 @@ MetricName = Literal[
     "memtrace_commit_seconds",  # histogram: one group commit of the journal
     "memtrace_commit_rows",  # histogram: memories in one group commit
     "memtrace_key_checks_total",  # counter, by outcome: cached, verified, refused
+    "memtrace_queue_sends_total",  # counter, by outcome: sent, failed (messages)
     "memtrace_flushed_total",  # counter: memories delivered (flusher)
     "memtrace_flushes_total",  # counter, by outcome: delivered, postponed, rejected (flusher)
     "memtrace_settled_total",  # counter: memories settled (flusher)

@@ -39,6 +39,8 @@ EXPECTED = {
     "lease_lost": 500,
     "held_by_other": 500,
     "backup_unusable": 500,
+    "queue_error": 500,
+    "message_unreadable": 500,
     "configuration_error": 500,
     "master_key_error": 500,
     "database_error": 503,

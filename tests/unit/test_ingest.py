@@ -1,17 +1,37 @@
 """The write road: who may, what the journal is given, and what is counted."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from core.ingest import Ingest
-from core.model.errors import NoArcInstance
-from core.ports import IdempotencyKey
+from core.model.errors import JournalFull, NoArcInstance
+from core.model.memory import Draft, Memory, OrgId
+from core.ports import IdempotencyKey, Receipt
 from tests.unit.fakes import ORG, FakeJournal, FakeMetrics, draft, principal
 
 KEY = IdempotencyKey(key=b"k" * 16, body=b"b" * 16)
 
 
-def ingest(journal: FakeJournal, *, deduplicates: bool = True, metrics: FakeMetrics | None = None) -> Ingest:
-    return Ingest(journal=journal, metrics=metrics or FakeMetrics(), deduplicates=deduplicates)
+class FakeSender:
+    """Remembers what it was given, and how much the journal held by then."""
+
+    def __init__(self, journal: FakeJournal) -> None:
+        self._journal = journal
+        self.sent: list[tuple[OrgId, list[str], int]] = []
+
+    async def send(self, org_id: OrgId, memories: Sequence[Memory]) -> None:
+        self.sent.append((org_id, [m.dedup_key for m in memories], len(self._journal.appended)))
+
+
+def ingest(
+    journal: FakeJournal,
+    *,
+    deduplicates: bool = True,
+    metrics: FakeMetrics | None = None,
+    sender: FakeSender | None = None,
+) -> Ingest:
+    return Ingest(journal=journal, metrics=metrics or FakeMetrics(), deduplicates=deduplicates, sender=sender)
 
 
 async def test_an_org_without_a_binding_is_told_the_way_out_and_nothing_is_written() -> None:
@@ -67,3 +87,35 @@ async def test_without_deduplication_a_retry_with_the_same_idempotency_key_is_th
     first, second = (drafts for _, drafts, _ in journal.appended)
     assert first == second
     assert first[0].dedup_key != first[1].dedup_key
+
+
+async def test_what_was_created_is_sent_once_the_journal_has_it() -> None:
+    journal = FakeJournal()
+    journal.duplicates = {"b"}
+    sender = FakeSender(journal)
+    drafts = [draft(dedup_key="a"), draft(dedup_key="b"), draft(dedup_key="c")]
+    await ingest(journal, sender=sender).write(principal(), drafts)
+    assert sender.sent == [(ORG, ["a", "c"], 1)]
+
+
+async def test_duplicates_alone_are_not_sent() -> None:
+    journal = FakeJournal()
+    journal.duplicates = {"b"}
+    sender = FakeSender(journal)
+    await ingest(journal, sender=sender).write(principal(), [draft(dedup_key="b")])
+    assert sender.sent == []
+
+
+class FullJournal(FakeJournal):
+    async def append(
+        self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
+    ) -> list[Receipt]:
+        raise JournalFull()
+
+
+async def test_what_the_journal_refused_is_not_sent() -> None:
+    journal = FullJournal()
+    sender = FakeSender(journal)
+    with pytest.raises(JournalFull):
+        await ingest(journal, sender=sender).write(principal(), [draft()])
+    assert sender.sent == []

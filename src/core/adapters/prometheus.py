@@ -81,6 +81,9 @@ FAMILIES: Final[dict[MetricName, Family]] = {
     "memtrace_key_checks_total": Family(
         Counter, "API keys checked.", label="outcome", labels=("cached", "verified", "refused")
     ),
+    "memtrace_queue_sends_total": Family(
+        Counter, "Messages given to the queue.", label="outcome", labels=("sent", "failed")
+    ),
     "memtrace_flushed_total": Family(Counter, "Memories delivered to a store.", _FLUSHER),
     "memtrace_flushes_total": Family(
         Counter,

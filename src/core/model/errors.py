@@ -30,6 +30,8 @@
     ├── LeaseLost                 somebody else does this work now
     ├── HeldByOther               another process holds this installation
     ├── BackupUnusable            a backup is damaged, or not ours to read
+    ├── QueueError                the queue between edge and flusher cannot be used now
+    ├── MessageUnreadable         a message in that queue is none of ours
     ├── ConfigurationError        the service cannot run as configured
     │   ├── MasterKeyError        the master key is missing, malformed or the wrong one
     │   └── DatabaseError         the metadata database cannot be used
@@ -257,6 +259,18 @@ class BackupUnusable(MemtraceError):
     """The backup cannot be used."""
 
     code = "backup_unusable"
+
+
+class QueueError(MemtraceError):
+    """The queue cannot be used now."""
+
+    code = "queue_error"
+
+
+class MessageUnreadable(MemtraceError):
+    """The message cannot be read."""
+
+    code = "message_unreadable"
 
 
 class ConfigurationError(MemtraceError):
