@@ -95,6 +95,14 @@ class Metrics(Protocol):
     def gauge(self, name: MetricName, value: float) -> None: ...
 
 
+class MetricsExporter(Metrics, Protocol):
+    """Numbers that can be shown."""
+
+    def render(self) -> bytes:
+        """Those that this process can speak for, in Prometheus' text form."""
+        ...
+
+
 class NoMetrics:
     """For tests and one-shot commands."""
 

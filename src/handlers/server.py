@@ -19,7 +19,8 @@ from typing import Final
 import uvicorn
 
 from core import telemetry
-from core.bootstrap.server import Services, open_services
+from core.bootstrap.server import open_services
+from core.bootstrap.services import Services
 from core.model.errors import ConfigurationError
 from core.settings import Settings
 from core.vault import parse_master_key

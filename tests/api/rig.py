@@ -9,7 +9,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from core.bootstrap.server import Services, open_services
+from core.bootstrap.server import open_services
+from core.bootstrap.services import Services
 from core.model.errors import Unauthenticated
 from core.model.tenant import Binding, Org, Permission, Principal
 from core.settings import AuthSettings, ServerSettings, Settings

@@ -10,7 +10,7 @@ from core.adapters.arc.store import ArcStore
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
 from core.adapters.routing import RemoverRouter, StoreRouter
-from core.bootstrap.parts import opening
+from core.bootstrap.arcs import opening
 from core.model.errors import ConfigurationError, StoreDenied, StoreRefused
 from core.model.memory import MemoryFilter, Span, Tally
 from core.model.tenant import Binding

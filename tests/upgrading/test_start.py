@@ -14,7 +14,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from core.bootstrap.server import Services, open_services
+from core.bootstrap.server import open_services
+from core.bootstrap.services import Services
 from core.model.errors import InvalidRequest, MasterKeyError, NotFound
 from core.model.memory import MemoryQuery, default_dedup_key
 from core.model.tenant import DEFAULT_ORG

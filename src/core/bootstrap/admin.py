@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from core.adapters.clock import SystemClock
 from core.adapters.routing import StoreRouter
+from core.bootstrap.arcs import opening
 from core.bootstrap.backend import Backend, open_backend
-from core.bootstrap.parts import embedded_store, opening
+from core.bootstrap.parts import embedded_store
 from core.hashing import Hasher
 from core.model.tenant import Binding
 from core.ports import (

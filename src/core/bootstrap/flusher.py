@@ -12,8 +12,9 @@ from core.adapters.events.parquet import ParquetStore
 from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import RemoverRouter, StoreRouter
+from core.bootstrap.arcs import Arcs, opening
 from core.bootstrap.backend import Backend, open_backend
-from core.bootstrap.parts import Arcs, embedded_store, open_seeding, opening
+from core.bootstrap.parts import embedded_store, open_seeding
 from core.ports import Clock, EventRemover, Queue
 from core.seeding import Seeding
 from core.settings import Settings

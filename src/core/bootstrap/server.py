@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
 from typing import Final
 
 from core import telemetry
@@ -12,56 +11,22 @@ from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
 from core.adapters.sqlite.checkpoint import Checkpointer
 from core.adapters.sqlite.journal import SqliteJournal
-from core.agents import Agents
-from core.asking import StoreReader
-from core.auth import Authenticator, Callers, Gate, OpenGate
 from core.bootstrap.admin import Admin, build_admin
-from core.bootstrap.backend import Backend
-from core.bootstrap.parts import embedded_store, open_seeding, opening
+from core.bootstrap.arcs import opening
+from core.bootstrap.parts import embedded_store, open_seeding
+from core.bootstrap.services import Ground, Services, services_on
 from core.bootstrap.sqlite import open_sqlite
-from core.deletions import Forgetting
-from core.hashing import Hasher
-from core.health import Health
-from core.ingest import Ingest
 from core.model.errors import DatabaseError
-from core.ports import Clock, HealthBoard, Ledger, Replies
-from core.recall import Recall
-from core.sessions import Sessions
+from core.ports import Clock
 from core.settings import Settings
-from core.storyteller import Storyteller
 from core.tenants import Tenants
 
-MICROS: Final = 1_000_000
-_HOUR: Final = 3_600
-_ERASING: Final = 2.0
-"""Seconds for which a request takes what it deleted out of the journal; the flusher does the rest."""
 _SEED_SECONDS: Final = 10.0
 _SEED_ROWS: Final = 5_000
 """Nobody else writes yet."""
 _TIDY_EVERY: Final = 1.0
 _PROBES_KIB: Final = 512
 _PRUNE_EVERY: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What a server works with. `open_services` makes and closes it."""
-
-    settings: Settings
-    clock: Clock
-    metrics: PrometheusMetrics
-    gate: Gate
-    tenants: Tenants
-    ingest: Ingest
-    recall: Recall
-    storyteller: Storyteller
-    agents: Agents
-    sessions: Sessions
-    forgetting: Forgetting
-    replies: Replies
-    health: Health
-    ledger: Ledger
-    board: HealthBoard
 
 
 @contextlib.asynccontextmanager
@@ -80,63 +45,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         admin = build_admin(settings, backend, clock, closing, store)
         await _first_start(settings, admin.tenants)
         await _seed(settings, admin)
-        reader = StoreReader(
-            store=store, clock=clock, metrics=metrics, query_timeout=settings.arc.query_timeout
-        )
-        recall = Recall(
-            journal=journal,
-            store=reader,
-            clock=clock,
-            metrics=metrics,
-            window_hours=settings.dedup.window_hours,
-        )
         # For probes alone: with the readers of requests they would wait behind all of these.
         probed = open_sqlite(settings, clock, closing, cache_kib=_PROBES_KIB, readers=1)
-        services = Services(
+        ground = Ground(
             settings=settings,
             clock=clock,
             metrics=metrics,
-            gate=_gate(settings, admin, metrics, closing),
+            backend=backend,
+            probed=probed,
+            journal=journal,
+            store=store,
             tenants=admin.tenants,
-            ingest=Ingest(journal=journal, metrics=metrics, deduplicates=settings.dedup.enabled),
-            recall=recall,
-            storyteller=Storyteller(recall=recall),
-            agents=Agents(agents=backend.agents, sessions=backend.sessions, tallies=recall, clock=clock),
-            sessions=Sessions(sessions=backend.sessions, clock=clock),
-            forgetting=_forgetting(settings, backend, clock, recall),
-            replies=backend.replies,
-            health=Health(board=probed.board, bindings=probed.bindings, clock=clock),
-            ledger=probed.ledger,
-            board=probed.board,
+            vault=admin.vault,
         )
+        services = services_on(ground, closing)
         async with _background(_keep_tidy(journal, backend.checkpointer, clock)):
             yield services
-
-
-def _gate(
-    settings: Settings,
-    admin: Admin,
-    metrics: telemetry.Metrics,
-    closing: contextlib.ExitStack,
-) -> Gate:
-    callers = Callers(orgs=admin.backend.orgs, bindings=admin.bindings, vault=admin.vault)
-    if not settings.auth.enabled:
-        return OpenGate(callers=callers, clock=admin.clock)
-    gate = Authenticator(
-        keys=admin.backend.keys, callers=callers, hasher=Hasher(), clock=admin.clock, metrics=metrics
-    )
-    return closing.enter_context(contextlib.closing(gate))
-
-
-def _forgetting(settings: Settings, backend: Backend, clock: Clock, recall: Recall) -> Forgetting:
-    return Forgetting(
-        deletions=backend.deletions,
-        recall=recall,
-        sessions=backend.sessions,
-        clock=clock,
-        window=int(settings.dedup.window_hours * _HOUR * MICROS),
-        patience=_ERASING,
-    )
 
 
 async def _first_start(settings: Settings, tenants: Tenants) -> None:

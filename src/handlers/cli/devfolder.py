@@ -15,7 +15,7 @@ from core.model.errors import ConfigurationError, NotFound, Unauthenticated
 from core.model.tenant import DEFAULT_ORG, FILE_SCHEME, PERMISSIONS
 
 if TYPE_CHECKING:
-    from core.bootstrap.server import Services
+    from core.bootstrap.services import Services
 
 DATABASE: Final = "memory"
 _NO_FILE: Final = os.devnull

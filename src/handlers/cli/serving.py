@@ -16,7 +16,7 @@ from handlers.cli.calls import Call, call_of, logged
 from handlers.cli.output import say
 
 if TYPE_CHECKING:
-    from core.bootstrap.server import Services
+    from core.bootstrap.services import Services
     from core.settings import Settings
     from handlers.server import Launch
 

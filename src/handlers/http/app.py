@@ -5,17 +5,15 @@ from typing import Final
 
 import msgspec
 
-from core.bootstrap.server import Services
+from core.bootstrap.services import Services
 from core.limiter import Limiter
 from core.model.org_settings import RateSettings
 from core.settings import Settings
 from handlers.http.admission import Admission, Room
 from handlers.http.cors import Cors
 from handlers.http.dispatch import Dispatch
-from handlers.http.docs_page import page_of
 from handlers.http.doors import Documents, Doors
 from handlers.http.exchange import Exchange, Telling
-from handlers.http.openapi import document_of
 from handlers.http.repeats import Repeats
 from handlers.http.routes import ROUTES
 from handlers.http.service import Limits, Service
@@ -94,14 +92,19 @@ def _rates(settings: Settings) -> RateSettings:
 
 
 def documents() -> Documents:
-    """The OpenAPI document and the page made from it, each made once."""
+    """The OpenAPI document and the page made from it, each made once, and what makes them loaded then."""
 
     @cache
     def openapi() -> bytes:
+        from handlers.http.openapi import document_of
+
         return msgspec.json.encode(document_of(ROUTES))
 
     @cache
     def page() -> bytes:
+        from handlers.http.docs_page import page_of
+        from handlers.http.openapi import document_of
+
         return page_of(document_of(ROUTES))
 
     return Documents(openapi, page)

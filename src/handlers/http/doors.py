@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from core.agents import Agents
 from core.auth import Gate
@@ -14,16 +13,8 @@ from core.ports import Clock, HealthBoard, Ledger
 from core.recall import Recall
 from core.sessions import Sessions
 from core.storyteller import Storyteller
-from core.telemetry import Metrics
+from core.telemetry import MetricsExporter
 from handlers.http.repeats import Repeats
-
-
-class MetricsExporter(Metrics, Protocol):
-    """Numbers that can be shown."""
-
-    def render(self) -> bytes:
-        """All of them in Prometheus' text form."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
