@@ -53,6 +53,44 @@ async def test_what_nobody_took_care_of_comes_by_the_queue_again(shop: Workshop)
     assert await shop.queue.receive(10, MUCH) == []
 
 
+async def test_a_closed_queue_owes_nothing_and_may_be_closed_again(shop: Workshop) -> None:
+    parcel = await written(shop, "received")
+    await shop.queue.close()
+    await shop.queue.close()
+    assert await shop.outbox.still_owed(ACME, parcel.times) == set(parcel.times)
+    assert not shop.queue.is_shared
+
+
+async def test_what_is_still_owed_is_neither_delivered_nor_dead_nor_gone_nor_anothers(shop: Workshop) -> None:
+    parcel = await written(shop, "a", "b", "c", "d")
+    lease, (owed, delivered, dead, settled) = await shop.leased(), parcel.times
+    lines = parcel.lines.split(b"\n")
+    for n in (1, 3):
+        await shop.outbox.delivered(Parcel(ACME, (parcel.times[n],), lines[n]), lease, 0)
+    await shop.outbox.dead(ACME, [dead], "refused", lease)
+    await shop.outbox.settled(ACME, [settled], lease)
+    assert await shop.outbox.still_owed(ACME, [owed, delivered, dead, settled, 1]) == {owed}
+    assert await shop.outbox.still_owed(OTHER, parcel.times) == set()
+
+
+async def test_steps_of_a_delivery_need_no_lease_where_flushers_share_a_queue(shop: Workshop) -> None:
+    a, b, c = [await written(shop, content) for content in "abc"]
+    await shop.leased()
+    assert await shop.outbox.delivered(a, None, 0) == 1
+    assert await shop.outbox.delivered(a, None, 0) == 0
+    assert await shop.outbox.postpone(b, None, 5) == 1
+    assert await shop.outbox.postpone(a, None, 5) == 0
+    assert await shop.outbox.dead(ACME, c.times, "refused", None) == 1
+
+
+async def test_without_the_lease_nothing_dies_that_a_store_has_taken(shop: Workshop) -> None:
+    parcel = await written(shop, "taken")
+    await shop.outbox.delivered(parcel, None, 0)
+    assert await shop.outbox.dead(ACME, parcel.times, "refused by a binding before", None) == 0
+    assert await shop.letters.list_dead(ACME, 10) == []
+    assert await shop.outbox.dead(ACME, parcel.times, "never shown", await shop.leased()) == 1
+
+
 async def test_waiting_ends_when_something_arrived(shop: Workshop) -> None:
     await shop.journal.append(ACME, [draft("here")], None)
     await shop.queue.wait(60)

@@ -79,7 +79,7 @@ async def test_an_error_of_the_journal_is_logged_and_tried_again(mill: Rig) -> N
     class Full(SqliteOutbox):
         calls = 0
 
-        async def delivered(self, parcel: Parcel, lease: Lease, check_at: Micros) -> int:
+        async def delivered(self, parcel: Parcel, lease: Lease | None, check_at: Micros) -> int:
             self.calls += 1
             if self.calls == 1:
                 raise DatabaseError("the disk is full")
@@ -98,12 +98,12 @@ async def test_a_journal_that_cannot_park_what_a_delivery_dropped_is_asked_again
     class Full(SqliteOutbox):
         broken = True
 
-        async def delivered(self, parcel: Parcel, lease: Lease, check_at: Micros) -> int:
+        async def delivered(self, parcel: Parcel, lease: Lease | None, check_at: Micros) -> int:
             if self.broken:
                 raise DatabaseError("the disk is full")
             return await super().delivered(parcel, lease, check_at)
 
-        async def postpone(self, parcel: Parcel, lease: Lease, due_at: Micros) -> int:
+        async def postpone(self, parcel: Parcel, lease: Lease | None, due_at: Micros) -> int:
             if self.broken:
                 raise DatabaseError("the disk is full")
             return await super().postpone(parcel, lease, due_at)

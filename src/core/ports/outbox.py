@@ -39,6 +39,14 @@ class Sender(Protocol):
 class Queue(Protocol):
     """The prompt road from the edge to the flusher."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several flushers may take from it at once, each memory going to one of them mostly.
+
+        Where not, only the holder of the lease does.
+        """
+        ...
+
     async def receive(self, max_count: int, max_bytes: int) -> list[Parcel]:
         """What arrived since the last call, per org, bounded; empty when nothing did.
 
@@ -54,6 +62,13 @@ class Queue(Protocol):
         """Returns when something may have arrived, at the latest after `seconds`."""
         ...
 
+    async def close(self) -> None:
+        """Receives no more, and lets others have at once what was received and not acknowledged.
+
+        May be called twice.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -66,20 +81,28 @@ class Lease:
 class Outbox(Protocol):
     """The flusher's view of the journal: every step is a compare-and-set on the row's state.
 
-    All but `due` and `delivered_rows` take the lease and raise LeaseLost, changing nothing, when
-    it is somebody else's by now. All may be repeated; rows not in the expected state are left
-    alone. Work is done in small transactions, so that writers never wait long.
+    Steps that change rows take the lease and raise LeaseLost, changing nothing, when it is somebody
+    else's by now. Those of a delivery take None from one of several flushers that share a queue:
+    then the compare-and-set alone decides. All may be repeated; rows not in the expected state are
+    left alone. Work is done in small transactions, so that writers never wait long.
     """
 
     async def due(self, org_id: OrgId, now: Micros, max_count: int, max_bytes: int) -> Parcel | None:
         """Owed memories of this org whose `due_at` has come, oldest first; None when there are none."""
         ...
 
-    async def delivered(self, parcel: Parcel, lease: Lease, check_at: Micros) -> int:
+    async def still_owed(self, org_id: OrgId, times: Sequence[Micros]) -> set[Micros]:
+        """Which of these the journal owes: not delivered, dead, settled or deleted since.
+
+        May be a second behind.
+        """
+        ...
+
+    async def delivered(self, parcel: Parcel, lease: Lease | None, check_at: Micros) -> int:
         """owed → delivered; `check_at` is when settling should look. Returns how many moved."""
         ...
 
-    async def postpone(self, parcel: Parcel, lease: Lease, due_at: Micros) -> int:
+    async def postpone(self, parcel: Parcel, lease: Lease | None, due_at: Micros) -> int:
         """owed stays owed, and is not due before `due_at`."""
         ...
 
@@ -103,8 +126,8 @@ class Outbox(Protocol):
         """delivered → owed, due at once, one round more."""
         ...
 
-    async def dead(self, org_id: OrgId, times: Sequence[Micros], reason: str, lease: Lease) -> int:
-        """owed or delivered → dead: readable, and a person's to retry or purge."""
+    async def dead(self, org_id: OrgId, times: Sequence[Micros], reason: str, lease: Lease | None) -> int:
+        """owed or delivered (without the lease owed alone) → dead: readable, and a person's to retry or purge."""
         ...
 
 

@@ -54,7 +54,17 @@ class SqliteOutbox:
 
         return await self._database.read(read)
 
-    async def delivered(self, parcel: Parcel, lease: Lease, check_at: Micros) -> int:
+    async def still_owed(self, org_id: OrgId, times: Sequence[Micros]) -> set[Micros]:
+        def read(connection: sqlite3.Connection) -> set[Micros]:
+            arguments = {"times": as_json(times), "org": org_number(connection, org_id)}
+            rows = connection.execute(
+                f"SELECT time FROM journal WHERE {_WANTED} AND state = {OWED}", arguments
+            )
+            return {time for (time,) in rows}
+
+        return await self._database.read(read)
+
+    async def delivered(self, parcel: Parcel, lease: Lease | None, check_at: Micros) -> int:
         def step(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> int:
             return connection.execute(
                 f"""UPDATE journal SET state = {DELIVERED}, parked = 0, due_at = :at
@@ -64,7 +74,7 @@ class SqliteOutbox:
 
         return await self._in_chunks(parcel.org_id, parcel.times, lease, step)
 
-    async def postpone(self, parcel: Parcel, lease: Lease, due_at: Micros) -> int:
+    async def postpone(self, parcel: Parcel, lease: Lease | None, due_at: Micros) -> int:
         def step(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> int:
             return connection.execute(
                 f"UPDATE journal SET parked = 1, due_at = :at WHERE {_WANTED} AND state = {OWED}",
@@ -120,28 +130,33 @@ class SqliteOutbox:
 
         return await self._in_chunks(org_id, times, lease, step)
 
-    async def dead(self, org_id: OrgId, times: Sequence[Micros], reason: str, lease: Lease) -> int:
+    async def dead(self, org_id: OrgId, times: Sequence[Micros], reason: str, lease: Lease | None) -> int:
+        mortal = f"state = {OWED}" if lease is None else f"state != {DEAD}"
+
         def step(connection: sqlite3.Connection, org_no: int, times: Sequence[Micros]) -> int:
             arguments = {"times": as_json(times), "org": org_no, "why": reason, "at": self._clock.micros()}
             connection.execute(
                 f"""INSERT OR REPLACE INTO dead_letters (time, reason, died_at)
-                    SELECT time, :why, :at FROM journal WHERE {_WANTED} AND state != {DEAD}""",
+                    SELECT time, :why, :at FROM journal WHERE {_WANTED} AND {mortal}""",
                 arguments,
             )
             return connection.execute(
-                f"UPDATE journal SET state = {DEAD}, parked = 0 WHERE {_WANTED} AND state != {DEAD}",
+                f"UPDATE journal SET state = {DEAD}, parked = 0 WHERE {_WANTED} AND {mortal}",
                 arguments,
             ).rowcount
 
         return await self._in_chunks(org_id, times, lease, step)
 
-    async def _in_chunks(self, org_id: OrgId, times: Sequence[Micros], lease: Lease, step: _Step) -> int:
-        """Fenced, a transaction a chunk, so that a writer waits for one chunk at most."""
+    async def _in_chunks(
+        self, org_id: OrgId, times: Sequence[Micros], lease: Lease | None, step: _Step
+    ) -> int:
+        """Fenced where there is a lease, a transaction a chunk: a writer waits for one chunk at most."""
         done = 0
         for chunk in chunks(times, CHUNK):
 
             def work(connection: sqlite3.Connection, chunk: Sequence[Micros] = chunk) -> int:
-                hold(connection, lease)
+                if lease is not None:
+                    hold(connection, lease)
                 org_no = org_number(connection, org_id)
                 return 0 if org_no is None else step(connection, org_no, chunk)
 

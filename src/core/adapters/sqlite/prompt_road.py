@@ -17,6 +17,9 @@ _RESTART_EVERY: Final = 60_000_000
 class JournalQueue:
     """Implements `Queue`. Rows are committed in the order of their times, so a cursor misses none."""
 
+    is_shared: Final = False
+    """Every follower would see every row."""
+
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -42,6 +45,9 @@ class JournalQueue:
             if await self._database.read(self._has_news):
                 return
             await asyncio.sleep(min(_POLL, left))
+
+    async def close(self) -> None:
+        """Nothing to do: what was received is owed."""
 
     def _has_news(self, connection: sqlite3.Connection) -> bool:
         row = connection.execute("SELECT max(time) FROM journal").fetchone()
