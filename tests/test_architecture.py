@@ -86,7 +86,7 @@ STARTS_STAND_INS: Final = ("handlers.cli.",)
 STATEMENTS: Final = tuple(f"core.adapters.events.{name}" for name in ("covering", "literal", "schema", "sql"))
 """The SQL and the columns that both stores share."""
 CALLS_AWS: Final = ("core.adapters.dynamodb.", "core.adapters.sqs.")
-FOR_ALL: Final = ("core.telemetry", "core.settings", "core.settings_field")
+FOR_ALL: Final = ("core.telemetry", "core.families", "core.settings", "core.settings_field")
 """Services that every layer behind the model may use."""
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from typer.main import get_command
 
-from core.adapters.prometheus import FAMILIES
+from core.families import FAMILIES
 from core.model import paging
 from core.model.errors import MemtraceError
 from core.settings import SECTIONS, every_setting
@@ -218,7 +218,7 @@ def test_the_metrics_are_those_of_the_registry() -> None:
     assert set(rows) == set(get_args(MetricName))
     for name, family in FAMILIES.items():
         kind, _, labels = rows[name].partition(", ")
-        assert kind == family.kind.__name__.lower(), name
+        assert kind == family.kind, name
         assert not family.label or f"`{family.label}`" in labels, name
         assert [label for label in family.labels if label not in labels] == [], name
 

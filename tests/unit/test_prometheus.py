@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.adapters.prometheus import FAMILIES, PrometheusMetrics
+from core.adapters.prometheus import PrometheusMetrics
 from core.exposition import joined
+from core.families import FAMILIES
 from core.telemetry import MetricName
 
 
@@ -22,7 +23,7 @@ def test_every_metric_name_has_a_family() -> None:
 
 def test_counters_end_in_total_and_nothing_else_does() -> None:
     for name, family in FAMILIES.items():
-        assert name.endswith("_total") is (family.kind.__name__ == "Counter")
+        assert name.endswith("_total") is (family.kind == "counter")
 
 
 def test_a_counter_counts_by_its_label() -> None:

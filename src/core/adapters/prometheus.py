@@ -3,9 +3,7 @@
 Every series is looked up once, at the start, so that counting costs less than a microsecond.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from collections.abc import Callable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,89 +15,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from core.telemetry import MetricName, Refusal
-
-Process = Literal["server", "flusher"]
-
-_FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric: what it is, what its label is called, and whose it is."""
-
-    kind: type[Counter] | type[Gauge] | type[Histogram]
-    help: str
-    owners: tuple[Process, ...] = ("server",)
-    label: str = ""
-    labels: tuple[str, ...] = ("",)
-    buckets: Sequence[float] = _FAST
-
-
-_BOTH: Final[tuple[Process, ...]] = ("server", "flusher")
-_FLUSHER: Final[tuple[Process, ...]] = ("flusher",)
-
-FAMILIES: Final[dict[MetricName, Family]] = {
-    "memtrace_writes_total": Family(
-        Counter, "Memories that clients wrote.", label="outcome", labels=("created", "duplicate")
-    ),
-    "memtrace_queries_total": Family(
-        Counter,
-        "Reads of memories.",
-        label="kind",
-        labels=("list", "search", "get", "context", "stats"),
-    ),
-    "memtrace_requests_total": Family(
-        Counter, "HTTP requests answered.", label="status", labels=("2xx", "3xx", "4xx", "5xx")
-    ),
-    "memtrace_refused_total": Family(
-        Counter,
-        "Requests refused because too much was asked.",
-        label="reason",
-        labels=get_args(Refusal),
-    ),
-    "memtrace_loop_lag_seconds": Family(
-        Gauge, "Longest that a request waited before it was looked at, since the last look."
-    ),
-    "memtrace_request_seconds": Family(
-        Histogram, "Time to answer a request.", label="kind", labels=("read", "write", "other")
-    ),
-    "memtrace_buffer_size": Family(Gauge, "Memories in the journal that are not settled."),
-    "memtrace_buffer_bytes": Family(Gauge, "Bytes of the memories in the journal."),
-    "memtrace_oldest_owed_seconds": Family(Gauge, "Age of the oldest memory owed to a store."),
-    "memtrace_dead_letters": Family(Gauge, "Memories that no store would take."),
-    "memtrace_arc_latency_seconds": Family(
-        Histogram,
-        "Time that an event store took for one call.",
-        _BOTH,
-        label="call",
-        labels=("append", "search", "identities", "tally", "earliest", "check"),
-    ),
-    "memtrace_commit_seconds": Family(Histogram, "Time of one group commit of the journal."),
-    "memtrace_commit_rows": Family(Histogram, "Memories in one group commit.", buckets=_SIZES),
-    "memtrace_key_checks_total": Family(
-        Counter, "API keys checked.", label="outcome", labels=("cached", "verified", "refused")
-    ),
-    "memtrace_queue_sends_total": Family(
-        Counter, "Messages given to the queue.", label="outcome", labels=("sent", "failed")
-    ),
-    "memtrace_flushed_total": Family(Counter, "Memories delivered to a store.", _FLUSHER),
-    "memtrace_flushes_total": Family(
-        Counter,
-        "Batches sent to a store.",
-        _FLUSHER,
-        label="outcome",
-        labels=("delivered", "postponed", "rejected"),
-    ),
-    "memtrace_settled_total": Family(Counter, "Memories that a store was seen to serve.", _FLUSHER),
-    "memtrace_redelivered_total": Family(Counter, "Memories delivered again.", _FLUSHER),
-    "memtrace_open_circuits": Family(Gauge, "Orgs whose store is not being sent anything.", _FLUSHER),
-    "memtrace_merged_files_total": Family(Counter, "Small files merged away.", _FLUSHER),
-    "memtrace_removed_memories_total": Family(
-        Counter, "Deleted memories removed from their stores.", _FLUSHER
-    ),
-}
+from core.families import FAMILIES, Family, Process
+from core.telemetry import MetricName
 
 
 class PrometheusMetrics:
@@ -148,9 +65,10 @@ class PrometheusMetrics:
     def _make(self, name: MetricName, family: Family) -> Counter | Gauge | Histogram:
         labels = [family.label] if family.label else []
         labels += ["process"] if len(family.owners) > 1 else []
-        if family.kind is Histogram:
+        if family.kind == "histogram":
             return Histogram(name, family.help, labels, registry=self._registry, buckets=family.buckets)
-        return family.kind(name, family.help, labels, registry=self._registry)
+        kind = Counter if family.kind == "counter" else Gauge
+        return kind(name, family.help, labels, registry=self._registry)
 
 
 def _changer(series: Counter | Gauge | Histogram) -> Callable[[float], None]:
