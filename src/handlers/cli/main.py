@@ -15,6 +15,7 @@ from core.model.errors import MemtraceError
 from handlers.cli import (
     backup,
     configuration,
+    cost,
     dead,
     doctor,
     export,
@@ -64,6 +65,7 @@ app.command("restore")(restore.restore)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
 app.command("migrate")(migrate.migrate)
+app.command("cost")(cost.cost)
 app.command("version")(configuration.version)
 
 

@@ -13,7 +13,19 @@ from core.model.errors import InvalidRequest, Unavailable
 from handlers.cli.output import clean, confirmed
 
 LOCAL: Final = frozenset(
-    ("backup", "restore", "export", "import", "serve", "dev", "flusher", "health", "migrate", "keygen master")
+    (
+        "backup",
+        "cost",
+        "dev",
+        "export",
+        "flusher",
+        "health",
+        "import",
+        "keygen master",
+        "migrate",
+        "restore",
+        "serve",
+    )
 )
 """Commands about files, processes or keys of the machine that they are called on."""
 _STDIN: Final = "-"
