@@ -66,7 +66,7 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What a message carried: times, strictly ascending, and a line of `core.model.memory.encode` for each."""
+    """What a message carried: times, ascending, and a line of `core.model.memory.encode` for each."""
 
     org_id: OrgId
     times: tuple[Micros, ...]
