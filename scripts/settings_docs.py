@@ -33,6 +33,7 @@ _TITLES: Final = {
     "metadata": "Where metadata and journal are.",
     "dynamodb": "Metadata and journal in DynamoDB.",
     "queue": "The queue between edge and flusher, where it is not the journal itself.",
+    "metrics": "Numbers for CloudWatch.",
 }
 _HEAD: Final = """\
 # Memtrace's settings, each with its default. Looked for as ./memtrace.toml, then

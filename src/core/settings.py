@@ -13,6 +13,7 @@ from core.settings_arc import ArcSettings
 from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
 from core.settings_field import Described, check_ranges, described, number, setting
 from core.settings_limits import LimitsSettings
+from core.settings_metrics import MetricsSettings
 
 _MIB: Final = 1024 * 1024
 _HOUR: Final = 3600
@@ -185,6 +186,7 @@ SECTIONS: Final = {
     "metadata": MetadataSettings,
     "dynamodb": DynamodbSettings,
     "queue": QueueSettings,
+    "metrics": MetricsSettings,
 }
 
 
@@ -220,6 +222,7 @@ class Settings:
     metadata: MetadataSettings = field(default_factory=MetadataSettings)
     dynamodb: DynamodbSettings = field(default_factory=DynamodbSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     master_key: str = field(default="", repr=False)
     """Base64 text as it was given, empty when it was not; `vault.parse_master_key` reads it."""
     legacy_arc: LegacyArc | None = None

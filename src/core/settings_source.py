@@ -24,6 +24,7 @@ from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
 from core.settings_files import find_file, read_master_key, read_toml
 from core.settings_given import CONFIG, KNOWN, PREFIX, Given, legacy_arc_of, placed
 from core.settings_limits import LimitsSettings
+from core.settings_metrics import MetricsSettings
 
 
 def load(
@@ -74,6 +75,7 @@ class _Sections(BaseSettings):
     metadata: MetadataSettings = MetadataSettings()
     dynamodb: DynamodbSettings = DynamodbSettings()
     queue: QueueSettings = QueueSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def _merged(given: Given) -> _Sections:

@@ -1,12 +1,14 @@
 """What a flusher works with."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from core.adapters.clock import SystemClock
+from core.adapters.emf import EmfBeside, EmfMetrics
 from core.adapters.events.merge import Merger
 from core.adapters.events.parquet import ParquetStore
 from core.adapters.events.removing import ParquetRemover
@@ -18,6 +20,7 @@ from core.bootstrap.parts import embedded_store, open_seeding
 from core.ports import Clock, EventRemover, Queue
 from core.seeding import Seeding
 from core.settings import Settings
+from core.telemetry import MetricsExporter
 from core.vault import Vault, parse_master_key
 
 _CACHE_KIB: Final = 2_048
@@ -33,7 +36,7 @@ class FlusherServices:
     settings: Settings
     clock: Clock
     backend: Backend
-    metrics: PrometheusMetrics
+    metrics: MetricsExporter
     open_queue: Callable[[], Queue]
     vault: Vault
     store: StoreRouter
@@ -55,7 +58,7 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
                 settings=settings,
                 clock=clock,
                 backend=backend,
-                metrics=PrometheusMetrics(process="flusher"),
+                metrics=_metrics(settings, clock, closing),
                 open_queue=backend.follow_journal,
                 vault=Vault(parse_master_key(settings.master_key)),
                 store=store,
@@ -71,3 +74,12 @@ def _open_remover(
     embedded: ParquetStore, arcs: Arcs, still_mine: Callable[[], Awaitable[object]]
 ) -> EventRemover:
     return RemoverRouter(ParquetRemover(store=embedded, still_mine=still_mine), arcs.remover)
+
+
+def _metrics(settings: Settings, clock: Clock, closing: contextlib.ExitStack) -> MetricsExporter:
+    metrics = PrometheusMetrics(process="flusher")
+    if settings.metrics.format == "prometheus":
+        return metrics
+    emf = EmfMetrics(process="flusher", namespace=settings.metrics.namespace, clock=clock, stream=sys.stdout)
+    closing.callback(emf.flush)
+    return EmfBeside(metrics, emf)
