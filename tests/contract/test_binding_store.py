@@ -86,3 +86,45 @@ async def test_a_new_binding_does_not_inherit_the_admin_key(metadata: Metadata) 
     second = dataclasses.replace(BINDING, id="arc_2")
     await metadata.bindings.put_binding(second)
     assert await metadata.bindings.find_binding(ACME) == second
+
+
+RESEALED = dataclasses.replace(
+    BINDING, cipher=b"new", nonce=b"new nonce-12", admin_cipher=b"a", admin_nonce=b"n"
+)
+
+
+async def test_resealing_changes_the_sealed_keys_and_nothing_else(metadata: Metadata) -> None:
+    await metadata.bindings.put_binding(BINDING)
+    new = dataclasses.replace(RESEALED, url="https://elsewhere.example", database="theirs")
+    assert await metadata.bindings.reseal_binding(BINDING, new)
+    assert await metadata.bindings.find_binding(ACME) == RESEALED
+    assert await metadata.bindings.reseal_binding(RESEALED, BINDING)
+    assert await metadata.bindings.find_binding(ACME) == BINDING
+
+
+@pytest.mark.parametrize("field", ["id", "cipher", "nonce", "admin_cipher", "admin_nonce"])
+async def test_what_changed_meanwhile_is_not_resealed(metadata: Metadata, field: str) -> None:
+    read = dataclasses.replace(BINDING, admin_cipher=b"admin", admin_nonce=b"other nonce.")
+    other = "arc_2" if field == "id" else b"of another"
+    now = dataclasses.replace(read, **{field: other})  # type: ignore[arg-type]
+    await metadata.bindings.put_binding(now)
+    assert not await metadata.bindings.reseal_binding(read, RESEALED)
+    assert await metadata.bindings.find_binding(ACME) == now
+
+
+async def test_a_binding_that_is_gone_is_not_resealed(metadata: Metadata) -> None:
+    assert not await metadata.bindings.reseal_binding(BINDING, RESEALED)
+    assert await metadata.bindings.list_bindings() == []
+
+
+async def test_an_admin_key_set_meanwhile_is_not_resealed_away(metadata: Metadata) -> None:
+    await metadata.bindings.put_binding(BINDING)
+    await metadata.bindings.set_admin_key(ACME, b"sealed", b"nonce")
+    assert not await metadata.bindings.reseal_binding(BINDING, RESEALED)
+
+
+async def test_resealing_leaves_what_was_seen_of_the_store(metadata: Metadata) -> None:
+    await metadata.bindings.put_binding(BINDING)
+    await metadata.health.post_health([StoreHealth(ACME, False, 1)])
+    assert await metadata.bindings.reseal_binding(BINDING, RESEALED)
+    assert [one.org_id for one in await metadata.health.read_health()] == [ACME]

@@ -82,6 +82,13 @@ class BindingStore(Protocol):
         """Adds, replaces or (both empty) removes the admin key of the binding in force. False: no binding."""
         ...
 
+    async def reseal_binding(self, old: SealedBinding, new: SealedBinding) -> bool:
+        """Puts the sealed keys of `new` in place of those of `old`, atomically, and changes nothing else.
+
+        False, changing nothing: the org's binding is not `old` any more, or its keys are not.
+        """
+        ...
+
     async def remove_binding(self, org_id: OrgId) -> bool: ...
 
 

@@ -49,6 +49,9 @@ class SqliteBindings:
 
         return await self._database.write(work)
 
+    async def reseal_binding(self, old: SealedBinding, new: SealedBinding) -> bool:
+        return await self._database.write(lambda connection: _reseal(connection, old, new))
+
     async def remove_binding(self, org_id: OrgId) -> bool:
         return await self._database.write(lambda connection: _remove(connection, org_id))
 
@@ -80,6 +83,21 @@ def replace_binding(connection: sqlite3.Connection, binding: SealedBinding) -> N
         connection.execute(
             f"INSERT INTO arc_instances ({_COLUMNS}, updated_at) VALUES ({', '.join('?' * 11)})", values
         )
+
+
+def _reseal(connection: sqlite3.Connection, old: SealedBinding, new: SealedBinding) -> bool:
+    changed = connection.execute(
+        """UPDATE arc_instances
+            SET api_key_cipher = ?, api_key_nonce = ?, admin_key_cipher = ?, admin_key_nonce = ?
+            WHERE org_id = ? AND id = ? AND api_key_cipher = ? AND api_key_nonce = ?
+                AND coalesce(admin_key_cipher, x'') = ? AND coalesce(admin_key_nonce, x'') = ?""",
+        (*_sealed(new), old.org_id, old.id, *_sealed(old)),
+    )
+    return changed.rowcount > 0
+
+
+def _sealed(binding: SealedBinding) -> tuple[bytes, bytes, bytes, bytes]:
+    return binding.cipher, binding.nonce, binding.admin_cipher, binding.admin_nonce
 
 
 def _remove(connection: sqlite3.Connection, org_id: OrgId) -> bool:
