@@ -17,7 +17,7 @@ from core.redaction import printable, redacted, without_queries
 
 Level = Literal["debug", "info", "warn", "error"]
 Format = Literal["console", "json"]
-Process = Literal["server", "flusher", "command"]
+Process = Literal["server", "flusher", "command", "edge"]
 
 _LEVELS: Final[dict[Level, int]] = {
     "debug": logging.DEBUG,
@@ -25,6 +25,7 @@ _LEVELS: Final[dict[Level, int]] = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
+_attached: Final[dict[str, object]] = {}
 _FIRST: Final = ("time", "level", "event")
 _COLOURS: Final = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31"}
 
@@ -48,9 +49,17 @@ def configure(level: Level, format: Format, process: Process, stream: TextIO | N
     logging.captureWarnings(True)
 
 
+def attach(**fields: object) -> None:
+    """What every line of this process says from now on, instead of what was attached before."""
+    _attached.clear()
+    _attached.update(fields)
+
+
 def _processors(format: Format, process: Process, *, coloured: bool) -> list[Processor]:
     def named(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["process"] = process
+        for field, value in _attached.items():
+            event.setdefault(field, value)
         return event
 
     render: Processor = _json

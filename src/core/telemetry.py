@@ -45,6 +45,10 @@ EventName = Literal[
     "queue_receive_failed",  # nothing comes from the queue now; it is asked again
     "message_unreadable",  # a message is none of ours; it goes to the dead-letter queue
     "key_unsealable",  # a stored Arc key does not open with this master key
+    "edge_started",  # a sandbox of Lambda is ready
+    "edge_start_failed",  # it is not; the next invocation tries again
+    "event_ignored",  # an invocation that is no request, and none of those that are expected
+    "work_left_behind",  # something still ran when the reply was due, and did not end when told to
     "library_message",  # a warning or error that a library logged
 ]
 MetricName = Literal[

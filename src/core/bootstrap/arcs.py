@@ -54,6 +54,11 @@ class Arcs:
             )
         return ArcDoors(client=self._client, clock=self._clock, compression=arc.compression)
 
+    async def hang_up(self) -> None:
+        """Ends every connection, as after a sleep in which the other side may have; new ones are opened."""
+        if self._client is not None:
+            await self._client.hang_up()
+
     async def close(self) -> None:
         """Ends every connection; may be called twice."""
         if self._client is not None:

@@ -148,6 +148,10 @@ class ArcClient:
             body = unpacked(body, encoding, limit)
         return Reply(response.status, body, _seconds(_header(response.headers, b"retry-after")))
 
+    async def hang_up(self) -> None:
+        """Ends every connection; the next request opens its own."""
+        await self._pools.close()
+
     async def close(self) -> None:
         """May be called twice."""
         self._names.close()

@@ -1,0 +1,92 @@
+"""What an edge in Lambda works with."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from core.adapters.clock import SystemClock, WakingClock
+from core.adapters.emf import EmfMetrics
+from core.adapters.folderless import Folderless
+from core.adapters.routing import StoreRouter
+from core.bootstrap.arcs import Arcs, opening
+from core.bootstrap.backend import Backend, open_backend
+from core.bootstrap.services import Ground, Services, services_on
+from core.hashing import Hasher
+from core.model.errors import ConfigurationError
+from core.ports import Clock
+from core.settings import Settings
+from core.tenants import Tenants
+from core.vault import Vault, parse_master_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What answers requests, one at a time, in a process that is frozen between them."""
+
+    services: Services
+    clock: WakingClock
+    flush_metrics: Callable[[], None]
+    hang_up: Callable[[], Awaitable[None]]
+    """Ends connections that a long sleep may have killed."""
+
+
+@contextlib.asynccontextmanager
+async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
+    """Everything an edge needs; it starts nothing in the background. Closed when left.
+
+    Raises ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
+    """
+    _refuse_open_door(settings)
+    clock = WakingClock(SystemClock())
+    metrics = EmfMetrics(process="edge", namespace=settings.metrics.namespace, clock=clock, stream=sys.stdout)
+    async with opening(settings, clock) as (closing, arcs), open_backend(settings, clock) as backend:
+        closing.callback(metrics.flush)
+        ground = _ground(settings, clock, metrics, backend, arcs, closing)
+        yield Edge(
+            services=services_on(ground, closing),
+            clock=clock,
+            flush_metrics=metrics.flush,
+            hang_up=arcs.hang_up,
+        )
+
+
+def _ground(
+    settings: Settings,
+    clock: Clock,
+    metrics: EmfMetrics,
+    backend: Backend,
+    arcs: Arcs,
+    closing: contextlib.ExitStack,
+) -> Ground:
+    vault = Vault(parse_master_key(settings.master_key))
+    store = StoreRouter(Folderless(), arcs.store)
+    tenants = Tenants(
+        orgs=backend.orgs,
+        keys=backend.keys,
+        bindings=backend.bindings,
+        ledger=backend.ledger,
+        places=store,
+        vault=vault,
+        hasher=closing.enter_context(contextlib.closing(Hasher())),
+        clock=clock,
+    )
+    return Ground(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        backend=backend,
+        probed=backend,
+        journal=backend.open_journal(metrics),
+        store=store,
+        tenants=tenants,
+        vault=vault,
+    )
+
+
+def _refuse_open_door(settings: Settings) -> None:
+    if not settings.auth.enabled:
+        raise ConfigurationError(
+            "auth.enabled is false, and an edge in Lambda is on the internet: anybody could read and write",
+            hint="remove MEMTRACE_AUTH_ENABLED",
+        )
