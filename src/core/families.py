@@ -10,6 +10,7 @@ Process = Literal["server", "flusher"]
 
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
+_BATCHES: Final = (1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,13 @@ FAMILIES: Final[dict[MetricName, Family]] = {
         label="outcome",
         labels=("delivered", "postponed", "rejected"),
     ),
+    "memtrace_stale_total": Family(
+        "counter", "Memories that a queue gave and the journal owed no longer.", _FLUSHER
+    ),
+    "memtrace_batch_memories": Family(
+        "histogram", "Memories in one delivered batch.", _FLUSHER, buckets=_BATCHES
+    ),
+    "memtrace_held_bytes": Family("gauge", "Bytes of memories held in memory.", _FLUSHER),
     "memtrace_settled_total": Family("counter", "Memories that a store was seen to serve.", _FLUSHER),
     "memtrace_redelivered_total": Family("counter", "Memories delivered again.", _FLUSHER),
     "memtrace_open_circuits": Family("gauge", "Orgs whose store is not being sent anything.", _FLUSHER),

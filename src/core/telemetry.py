@@ -18,11 +18,13 @@ EventName = Literal[
     "flusher_stopped",
     "flusher_died",  # the child process ended by itself and is started again
     "flusher_stepped_aside",  # the lease went to somebody else
+    "flusher_joined",  # a flusher takes from a queue that others share
     "flusher_standing_by",  # another process holds the lease
     "batch_delivered",
     "batch_postponed",  # the store cannot take it now; the journal owes it
     "batch_bisected",  # the store refuses something in it for good
     "memory_died",  # a dead letter was made
+    "rows_stale",  # what a queue gave late: the journal owes it no longer
     "rows_settled",
     "rows_owed_again",  # delivered, but never shown by the store
     "circuit_opened",
@@ -69,6 +71,9 @@ MetricName = Literal[
     "memtrace_queue_sends_total",  # counter, by outcome: sent, failed (messages)
     "memtrace_flushed_total",  # counter: memories delivered (flusher)
     "memtrace_flushes_total",  # counter, by outcome: delivered, postponed, rejected (flusher)
+    "memtrace_stale_total",  # counter: memories that a queue gave and the journal owed no longer (flusher)
+    "memtrace_batch_memories",  # histogram: memories in one delivered batch (flusher)
+    "memtrace_held_bytes",  # gauge: bytes of memories held in memory (flusher)
     "memtrace_settled_total",  # counter: memories settled (flusher)
     "memtrace_redelivered_total",  # counter: memories delivered again (flusher)
     "memtrace_open_circuits",  # gauge (flusher)

@@ -5,6 +5,7 @@ waiting here costs no freshness; it saves the store small files.
 """
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from core.model.memory import Micros, OrgId
@@ -35,6 +36,8 @@ class _Waiting:
     parcels: list[Parcel] = field(default_factory=list)
     count: int = 0
     bytes: int = 0
+    times: set[Micros] | None = None
+    """All times held, once somebody asked for them."""
 
 
 class Batcher:
@@ -48,6 +51,8 @@ class Batcher:
         """Takes it in; the caller asked `bytes` before. Ages count from the first one."""
         waiting = self._waiting.setdefault(parcel.org_id, _Waiting(now))
         waiting.parcels.append(parcel)
+        if waiting.times is not None:
+            waiting.times.update(parcel.times)
         self._count(waiting, parcel, +1)
 
     def due(self, now: float) -> list[OrgId]:
@@ -76,6 +81,7 @@ class Batcher:
                 break
             taken += 1
         batch, waiting.parcels = waiting.parcels[:taken], waiting.parcels[taken:]
+        waiting.times = None
         for parcel in batch:
             self._count(waiting, parcel, -1)
         if not waiting.parcels:
@@ -90,10 +96,14 @@ class Batcher:
         self.bytes -= waiting.bytes
         return joined(waiting.parcels)
 
-    def held(self, org_id: OrgId) -> set[Micros]:
-        """The times of what is held of this org."""
+    def held(self, org_id: OrgId) -> Set[Micros]:
+        """The times of what is held of this org, as of now."""
         waiting = self._waiting.get(org_id)
-        return {t for p in waiting.parcels for t in p.times} if waiting else set()
+        if waiting is None:
+            return frozenset()
+        if waiting.times is None:
+            waiting.times = {t for p in waiting.parcels for t in p.times}
+        return waiting.times
 
     def newest(self, org_id: OrgId) -> Micros:
         """The newest time held of this org; 0 when nothing is."""

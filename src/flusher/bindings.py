@@ -28,6 +28,8 @@ class Bindings:
         self._read_at: float | None = None
         self._sealed: dict[OrgId, SealedBinding] = {}
         self._opened: dict[OrgId, Binding | ConfigurationError] = {}
+        self._reads = 0
+        self._since: dict[OrgId, int] = {}
 
     async def refresh(self) -> set[OrgId]:
         """Reads the bindings anew when the snapshot is old; the orgs whose binding is new or gone."""
@@ -38,13 +40,16 @@ class Bindings:
         self._read_at = now
         changed = {o for o in sealed.keys() | self._sealed.keys() if sealed.get(o) != self._sealed.get(o)}
         self._sealed = sealed
+        self._reads += 1
         for org_id in changed:
+            self._since[org_id] = self._reads
             self._open(org_id)
         return changed
 
     def _open(self, org_id: OrgId) -> None:
         self._opened.pop(org_id, None)
         if (sealed := self._sealed.get(org_id)) is None:
+            del self._since[org_id]
             return
         try:
             self._opened[org_id] = self._ports.unseal(sealed)
@@ -60,6 +65,14 @@ class Bindings:
         if isinstance(opened, ConfigurationError):
             raise opened
         return Place(opened, self._ports.store_for(opened))
+
+    def since(self, org_id: OrgId) -> int:
+        """Which reading first saw the org's binding as it is; another number is another binding."""
+        return self._since.get(org_id, 0)
+
+    def knows(self, org_id: OrgId) -> bool:
+        """Whether the org had a binding when they were last read, usable or not."""
+        return org_id in self._sealed
 
     def admin_key(self, org_id: OrgId) -> str:
         """The opened admin key, empty where there is none. Raises NoArcInstance or MasterKeyError."""

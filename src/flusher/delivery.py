@@ -77,15 +77,17 @@ class Delivery:
     def __init__(
         self,
         *,
+        left_of: Callable[[Parcel], Awaitable[Parcel | None]],
         send: Callable[[Parcel], Awaitable[Fate]],
         accepted: Callable[[Parcel], Awaitable[None]],
         refused: Callable[[Parcel, str], Awaitable[None]],
         is_sound: Callable[[], Awaitable[RetryAfter | None]],
     ) -> None:
-        """`accepted` is called for each piece as soon as the store has it, `refused` for each memory
-        that stood alone, once that is trustworthy; `is_sound` is asked before a refusal is
-        believed that no success contradicts.
+        """`left_of` says what of a piece is still to be sent. `accepted` is called for each piece as
+        soon as the store has it, `refused` for each memory that stood alone, once that is
+        trustworthy; `is_sound` is asked before a refusal is believed that no success contradicts.
         """
+        self._left_of = left_of
         self._send = send
         self._accepted = accepted
         self._refused = refused
@@ -95,14 +97,16 @@ class Delivery:
         self.attempts = 0
 
     async def carry(self, parcel: Parcel) -> Leftover | None:
-        """Every memory ends accepted, refused, or in what is returned. Called once.
+        """Every memory ends accepted, refused, left out, or in what is returned. Called once.
 
         A refused batch is halved until the bad memory stands alone. Too many refusals in a row
         are not believed: then nothing is wrong with the memories, but with us or the store.
         """
         todo = [parcel]
         while todo:
-            part = todo.pop()
+            part = await self._left_of(todo.pop())
+            if part is None:
+                continue
             fate = await self._try(part)
             if isinstance(fate, RetryAfter):
                 return self._leftover([*todo, part], fate)

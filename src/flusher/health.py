@@ -30,22 +30,23 @@ class HealthChecks:
         self._bindings = bindings
         self._circuits = circuits
         self._next: dict[OrgId, float] = {}
+        self._places: dict[OrgId, int] = {}
         self._seen: dict[OrgId, StoreHealth] = {}
         self._posted: dict[OrgId, StoreHealth] = {}
         self._posted_at: float | None = None
 
     async def step(self) -> None:
         """Forgets stores that are bound no longer, starts checks that are due, posts the news."""
-        for org_id in await self._bindings.refresh():
-            self._circuits.reset(org_id)
-            self._next.pop(org_id, None)
         self._start_checks()
         await self._post()
 
     def _start_checks(self) -> None:
         now, bound = self._ports.clock.monotonic(), set(self._bindings.orgs())
         self._seen = {o: h for o, h in self._seen.items() if o in bound}
-        self._next = {o: self._next.get(o, now) for o in bound}
+        # A store that was bound anew is another one: it is looked at now.
+        places = {org_id: self._bindings.since(org_id) for org_id in bound}
+        self._next = {o: self._next.get(o, now) if self._places.get(o) == places[o] else now for o in bound}
+        self._places = places
         # Those that did not answer before may hang, and all at once: half of the places is enough for them.
         failing = {org_id for org_id, health in self._seen.items() if not health.ok}
         left = max(1, self._limits.checks // 2) - sum(self._crew.busy(("check", o)) for o in failing)
@@ -85,7 +86,6 @@ class HealthChecks:
             return
         await self._ports.board.post_health(list(healths.values()))
         self._posted, self._posted_at = healths, now
-        self._ports.metrics.gauge("memtrace_open_circuits", len(self._circuits))
 
     def _with_circuit(self, health: StoreHealth) -> StoreHealth:
         clock, circuit = self._ports.clock, self._circuits.of(health.org_id)

@@ -23,6 +23,7 @@ class Housekeeping:
         crew: Crew,
         bindings: Bindings,
         lease: LeaseKeeper,
+        is_shared: bool,
     ) -> None:
         self._ports = ports
         self._limits = limits
@@ -34,6 +35,7 @@ class Housekeeping:
         self._expire_at = now
         self._merge_at: dict[OrgId, float] = {}
         self._report_at = now
+        self._report_every = limits.shared_report_every if is_shared else limits.report_every
         self._report = b""
 
     async def step(self, *, is_quiet: bool) -> None:
@@ -88,7 +90,7 @@ class Housekeeping:
         now = self._ports.clock.monotonic()
         if now < self._report_at:
             return
-        self._report_at = now + self._limits.report_every
+        self._report_at = now + self._report_every
         report = self._ports.report()
         if report != self._report:
             await self._ports.board.post_report(report, self._ports.clock.micros())

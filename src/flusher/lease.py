@@ -1,7 +1,7 @@
 """The right to flush: taken, kept by a heartbeat, and looked at before anything irreversible."""
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from core import telemetry
 from core.model.errors import DatabaseError, HeldByOther, LeaseLost
@@ -12,6 +12,24 @@ _BEATS: Final = 3
 """Heartbeats in the lease's lifetime."""
 _PROMPT: Final = 0.9
 """A timer may fire a little early; the beat must not wait for the next one then."""
+
+
+class Right(Protocol):
+    """What a step shows to the journal: the lease, or None where flushers share a queue."""
+
+    @property
+    def current(self) -> Lease | None: ...
+
+    async def confirm(self) -> Lease | None: ...
+
+
+class SharedRight:
+    """The right of each of several flushers to deliver what a shared queue gave it."""
+
+    current: Final = None
+
+    async def confirm(self) -> None:
+        """Nothing to find out: nobody else's delivery is in the way of ours."""
 
 
 class LeaseKeeper:
@@ -28,6 +46,11 @@ class LeaseKeeper:
             raise LeaseLost()
         return self._lease
 
+    @property
+    def fence(self) -> int | None:
+        """The lease's fence, as last seen; None when there is none."""
+        return self._lease.fence if self._lease else None
+
     async def acquire(self) -> None:
         """Takes the lease. Raises HeldByOther, naming the holder."""
         lease = await self._ports.leases.acquire(self._ports.owner, self._seconds)
@@ -39,14 +62,12 @@ class LeaseKeeper:
             )
         self._lease, self._renewed = lease, self._now()
 
-    async def stand_by(self) -> None:
-        """Takes the lease as soon as its holder gives it back, dies, or lets it expire."""
-        while True:
-            try:
-                return await self.acquire()
-            except HeldByOther as other:
-                telemetry.debug("flusher_standing_by", reason=other.message)
-            await self._ports.pause(self._seconds / _BEATS)
+    async def seek(self) -> None:
+        """Takes the lease if it may be had now: its holder gave it back, died, or let it expire."""
+        try:
+            await self.acquire()
+        except HeldByOther as other:
+            telemetry.debug("flusher_standing_by", reason=other.message)
 
     async def beat(self) -> None:
         """Renews when a third of the lifetime has passed. Raises LeaseLost when it is not ours."""
@@ -54,14 +75,19 @@ class LeaseKeeper:
             await self._renew()
 
     async def keep(self) -> None:
-        """Beats until cancelled. Raises LeaseLost as soon as the lease is lost or may be."""
+        """Until cancelled: takes the lease whenever it may be had, and renews it in time.
+
+        A journal that fails is asked again; a lease that may have expired meanwhile is not ours.
+        """
         while True:
             try:
-                await self.beat()
+                await (self.seek() if self._lease is None else self.beat())
+            except LeaseLost:
+                telemetry.debug("flusher_standing_by", reason="the lease was lost")
             except DatabaseError as error:
                 telemetry.error("step_failed", step="lease", reason=error.message)
                 if self._age() >= self._seconds:
-                    self._lose()
+                    self.drop()
             await self._ports.pause(self._seconds / _BEATS)
 
     async def confirm(self) -> Lease:
@@ -77,7 +103,11 @@ class LeaseKeeper:
         """Gives it back, so that a successor need not wait."""
         if self._lease is not None:
             await self._ports.leases.release(self._lease)
-            self._lease = None
+            self.drop()
+
+    def drop(self) -> None:
+        """Takes it for lost."""
+        self._lease = None
 
     async def _renew(self) -> None:
         lease = self.current
@@ -85,12 +115,9 @@ class LeaseKeeper:
             async with asyncio.timeout(self._seconds):
                 await self._ports.leases.renew(lease, self._seconds)
         except (LeaseLost, TimeoutError):
-            self._lose()
+            self.drop()
+            raise LeaseLost() from None
         self._renewed = self._now()
-
-    def _lose(self) -> None:
-        self._lease = None
-        raise LeaseLost()
 
     def _now(self) -> tuple[float, float]:
         return self._ports.clock.monotonic(), self._ports.clock.micros() / MICROS

@@ -73,7 +73,7 @@ class FlusherPorts:
     board: HealthBoard
     metrics: Metrics
     report: Callable[[], bytes]
-    """The metrics as text."""
+    """The metrics as text; asked for now and then, also for exporters that tell them elsewhere then."""
     random: Callable[[], float]
     """In [0, 1)."""
     pause: Callable[[float], Coroutine[Any, Any, None]]
@@ -111,8 +111,19 @@ class FlusherLimits:
     """An org whose delivery takes longer than this no longer holds up the receiving."""
     unbound_retry: float = 5.0
     """How soon an org without a usable binding is looked at again, at least."""
+    parkings: int = 8
+    """Orgs whose memories are being given back to the journal at once."""
+    park_retry: float = 1.0
+    fresh_for: float = 60.0
+    """How old a memory of a shared queue may be to be sent without asking the journal for it."""
     sweep_every: float = 1.0
+    sweep_orgs: int = 16
+    """Orgs that one step of the sweep looks at."""
     settle_every: float = 0.5
+    strays_every: float = 60.0
+    """How soon the journal is asked again for delivered rows that nobody watches."""
+    shared_strays_every: float = 15.0
+    """And where other flushers deliver too."""
     look_after: float = 2.5
     """How long after a delivery the store is asked for it: more than a directory listing is cached."""
     confirm: Literal["visible", "accepted"] = "visible"
@@ -139,6 +150,12 @@ class FlusherLimits:
     merge_on: float = 1.0
     """And where there was."""
     report_every: float = 5.0
+    shared_report_every: float = 60.0
+    """Where the flusher itself can be asked for its metrics."""
+    gauge_every: float = 15.0
+    tell_every: float = 60.0
+    closing: float = 5.0
+    """How long giving back what was received may take."""
     remove_every: float = 1.0
     """How soon deletions are looked for again."""
     removals: int = 2_000

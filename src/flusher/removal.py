@@ -63,7 +63,9 @@ class Removals:
         batcher: Batcher,
         dispatch: Dispatch,
         lease: LeaseKeeper,
+        is_shared: bool,
     ) -> None:
+        """`is_shared`: other flushers send too, and nobody knows here what they hold."""
         self._ports = ports
         self._limits = limits
         self._crew = crew
@@ -73,6 +75,8 @@ class Removals:
         self._lease = lease
         self._remover = ports.open_remover(lease.confirm)
         self._at = ports.clock.monotonic()
+        others = limits.fresh_for + limits.append_timeout if is_shared else 0.0
+        self._underway = _UNDERWAY + others
 
     async def step(self) -> None:
         """Starts the work of every org with a deletion that is due, where nothing is in its way."""
@@ -89,11 +93,10 @@ class Removals:
 
     def _is_at_rest(self, deletion: Deletion) -> bool:
         """Whether nothing that it may cover is on its way to the store."""
-        if self._ports.clock.micros() - deletion.requested_at < _UNDERWAY * MICROS:
+        if self._ports.clock.micros() - deletion.requested_at < self._underway * MICROS:
             return False
-        sent = self._dispatch.on_its_way(deletion.org_id)
-        times = [t for t in (self._batcher.oldest(deletion.org_id), sent[0] if sent else None) if t]
-        return not times or min(times) > deletion.requested_at
+        held, sent = self._batcher.oldest(deletion.org_id), self._dispatch.oldest(deletion.org_id)
+        return all(oldest is None or oldest > deletion.requested_at for oldest in (held, sent))
 
     def _may_start(self, org_id: OrgId) -> bool:
         # Files are merged by nobody while they are rewritten, and the other way round.

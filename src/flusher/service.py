@@ -1,4 +1,8 @@
-"""The flusher: takes the lease, works under it until told to stop, and steps aside when it is lost."""
+"""The flusher: what one process does of delivering, with the lease and without.
+
+Where flushers share a queue, each delivers what the queue gives it; where the journal itself is
+the queue, only the holder of the lease does. Everything else is the holder's in both.
+"""
 
 import asyncio
 import contextlib
@@ -7,8 +11,11 @@ from typing import Any, Final
 
 from core import telemetry
 from core.model.errors import DatabaseError, LeaseLost
+from flusher.crew import judge
 from flusher.lease import LeaseKeeper
 from flusher.ports import FlusherLimits, FlusherPorts
+from flusher.pulse import Pulse, Role, Verdict, verdict
+from flusher.road import Road
 from flusher.stopping import Stop
 from flusher.tenure import Tenure
 
@@ -25,102 +32,155 @@ class Flusher:
         self._ports = ports
         self._limits = limits
         self.lease: Final = LeaseKeeper(ports, limits.lease)
+        self._pulse: Final = Pulse(ports.clock)
+        self._heart: asyncio.Task[None] | None = None
+        self.road: Road | None = None
         self.tenure: Tenure | None = None
 
     async def run(self, stop: Stop, *, wait: bool) -> None:
-        """Works until `stop` is asked for; then sends what it holds, gives the lease back and returns.
+        """Works until `stop` is asked for; then sends what it holds, gives the rest back and returns.
 
-        Raises HeldByOther when another process flushes and `wait` is false. A lease lost later is
-        waited for: the flusher steps aside, and takes over again when it may.
+        Raises HeldByOther when another process flushes, `wait` is false and the queue is not
+        shared. A lease lost later is waited for: the flusher steps aside, and takes over again
+        when it may.
         """
+        if self._opened().queue.is_shared:
+            telemetry.info("flusher_joined", owner=self._ports.owner)
+        elif not wait:
+            await self.lease.acquire()
+        self._heart = asyncio.create_task(self.lease.keep(), name="flusher heartbeat")
         try:
             while not stop.is_asked:
-                await (_unless(stop, self.lease.stand_by()) if wait else self.lease.acquire())
-                wait = True
-                if not stop.is_asked:
-                    await self._hold_office(stop)
+                if self._heart.done():
+                    self._heart.result()
+                await (asyncio.sleep(0) if await self.step() else self._rest(stop))
+            await self.drain(stop.drain_seconds)
         finally:
             await self.close()
         telemetry.info("flusher_stopped", owner=self._ports.owner)
 
-    async def _hold_office(self, stop: Stop) -> None:
-        self.tenure = Tenure(self._ports, self._limits, self.lease)
-        telemetry.info("flusher_started", owner=self._ports.owner, fence=self.lease.current.fence)
-        try:
-            await self._work(stop)
-            await self.drain(stop.drain_seconds)
-        except LeaseLost:
-            telemetry.warning("flusher_stepped_aside", owner=self._ports.owner)
-            await self.close()
-
     async def open(self) -> None:
-        """Takes the lease. Raises HeldByOther."""
-        await self.lease.acquire()
-        self.tenure = Tenure(self._ports, self._limits, self.lease)
+        """Takes the lease, if it may be had. Raises HeldByOther where nothing can be done without."""
+        await (self.lease.seek() if self._opened().queue.is_shared else self.lease.acquire())
+        self._take_office()
 
     async def step(self) -> bool:
-        """One turn. True: there is more to do at once. Raises LeaseLost."""
-        if self.tenure is None:
-            raise LeaseLost()
-        return await self.tenure.step()
+        """One turn of all that this process may do now; nothing where it stands by. True: go on at once.
+
+        A lease that was lost ends what was done under it.
+        """
+        road = self._opened()
+        self._pulse.turned()
+        try:
+            self._take_office()
+            if self.role == "standby":
+                return False
+            ended = road.crew.collect()
+            judge(ended)
+            more = await road.step()
+            if self.tenure is not None:
+                more = await self.tenure.step(ended, is_quiet=not more) or more
+            return more
+        except LeaseLost:
+            await self._step_aside()
+            return False
+
+    @property
+    def role(self) -> Role:
+        """What it may do now."""
+        if self.tenure is not None:
+            return "lease"
+        return "deliveries" if self._opened().queue.is_shared else "standby"
+
+    async def verdict(self) -> Verdict:
+        """Whether it lives, for whoever asks from outside."""
+        held = self._opened().consumer.held
+        return await verdict(
+            self._pulse, role=self.role, held_bytes=held, ask_journal=self._ports.leases.holder
+        )
 
     async def drain(self, seconds: float) -> None:
-        """Sends what is held, within `seconds`."""
+        """Sends what is held, within `seconds`, and receives nothing more.
+
+        Where others share the queue the lease is given back before, so that none of its work waits.
+        """
+        road = self._opened()
         if self.tenure is not None:
-            await self.tenure.drain(seconds)
+            await self.tenure.close()
+        if road.queue.is_shared:
+            await self._resign()
+        elif self.tenure is None:
+            return
+        try:
+            await road.drain(seconds)
+        except LeaseLost:
+            await self._step_aside()
 
     async def close(self) -> None:
         """Stops all work and gives the lease back. May be called twice."""
+        if self.tenure is not None:
+            await self.tenure.close()
+        road, self.road = self.road, None
+        if road is not None:
+            await road.close()
+        await self._resign()
+
+    def _opened(self) -> Road:
+        """The road; where it belongs to the lease it lies idle until that is ours."""
+        if self.road is None:
+            self.road = Road(self._ports, self._limits, self.lease)
+        return self.road
+
+    def _take_office(self) -> None:
+        """Begins what the lease allows, when there is a new one. Raises LeaseLost when ours is gone."""
+        fence = self.lease.fence
+        if self.tenure is not None and self.tenure.fence != fence:
+            raise LeaseLost()
+        if self.tenure is None and fence is not None:
+            self.tenure = Tenure(self._ports, self._limits, self.lease, self._opened())
+            telemetry.info("flusher_started", owner=self._ports.owner, fence=fence)
+
+    async def _step_aside(self) -> None:
+        """Ends what was done under the lease; deliveries of a shared queue go on."""
         tenure, self.tenure = self.tenure, None
-        if tenure is not None:
-            await tenure.close()
+        if tenure is None:
+            return
+        telemetry.warning("flusher_stepped_aside", owner=self._ports.owner)
+        if self.lease.fence == tenure.fence:
+            self.lease.drop()
+        await tenure.close()
+        road = self._opened()
+        if not road.queue.is_shared:
+            self.road = None
+            await road.close()
+
+    async def _resign(self) -> None:
+        """Gives the lease back, and seeks it no more."""
+        heart, self._heart, self.tenure = self._heart, None, None
+        if heart is not None:
+            await _ended(heart)
         with contextlib.suppress(DatabaseError):  # then it expires by itself
             await self.lease.release()
 
-    async def _work(self, stop: Stop) -> None:
-        heart = asyncio.create_task(self.lease.keep(), name="flusher heartbeat")
-        try:
-            while not stop.is_asked:
-                if heart.done():
-                    heart.result()
-                if await self.step():
-                    await asyncio.sleep(0)
-                else:
-                    await self._rest(stop, heart)
-        finally:
-            await _ended(heart)
-
-    async def _rest(self, stop: Stop, heart: "asyncio.Task[None]") -> None:
+    async def _rest(self, stop: Stop) -> None:
         """Until work has ended, something arrived, a batch is due, or a while has passed."""
-        assert self.tenure is not None
-        crew, queue = self.tenure.crew, self.tenure.queue
-        if await _first(heart, stop.asked(), crew.changed(), self._ports.pause(_FLOOR)):
-            due_in = self.tenure.batcher.due_in(self._ports.clock.monotonic())
-            await _first(heart, stop.asked(), crew.changed(), queue.wait(min(_CEILING, due_in)))
+        road = self._opened()
+        if self.role == "standby":
+            await _first(stop.asked(), self._ports.pause(_CEILING))
+        elif await _first(stop.asked(), road.crew.changed(), self._ports.pause(_FLOOR)):
+            due_in = road.batcher.due_in(self._ports.clock.monotonic())
+            await _first(stop.asked(), road.crew.changed(), road.queue.wait(min(_CEILING, due_in)))
 
 
-async def _first(heart: "asyncio.Task[None]", *waits: Coroutine[Any, Any, object]) -> bool:
+async def _first(*waits: Coroutine[Any, Any, object]) -> bool:
     """Returns when the first of these has ended; true when it was the last one given alone."""
     tasks = [asyncio.create_task(wait, name="flusher rest") for wait in waits]
     try:
-        await asyncio.wait([heart, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        return tasks[-1].done() and not any(t.done() for t in [heart, *tasks[:-1]])
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[-1].done() and not any(t.done() for t in tasks[:-1])
     finally:
         for task in tasks:
             await _ended(task)
-
-
-async def _unless(stop: Stop, work: Coroutine[Any, Any, None]) -> None:
-    """Does the work, unless `stop` is asked for before it is done. Its errors come out."""
-    task = asyncio.create_task(work, name="flusher standing by")
-    stopped = asyncio.create_task(stop.asked(), name="flusher stop")
-    try:
-        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-    finally:
-        await _ended(task)
-        await _ended(stopped)
 
 
 async def _ended(task: "asyncio.Task[Any]") -> None:

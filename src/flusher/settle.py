@@ -16,14 +16,13 @@ from core.ports import Parcel
 from flusher.bindings import Bindings, Place
 from flusher.circuit import Circuits
 from flusher.crew import Crew
+from flusher.dispatch import Dispatch
 from flusher.lease import LeaseKeeper
 from flusher.parcels import fingerprint
 from flusher.ports import MICROS, FlusherLimits, FlusherPorts
 from flusher.readback import Batch, Identity, Watch, spans
 
 _ANY: Final = MemoryFilter()
-_STRAY_AFTER: Final = 60.0
-"""Seconds after which a delivered row that nobody watches is taken up from the journal."""
 _NEW: Final = 60.0
 """Seconds, beyond what deliveries may take, for which a binding is new."""
 _BUFFERS_FOR: Final = 30.0
@@ -39,13 +38,20 @@ class Settler:
         limits: FlusherLimits,
         crew: Crew,
         bindings: Bindings,
+        dispatch: Dispatch,
         lease: LeaseKeeper,
+        is_shared: bool,
     ) -> None:
+        """`is_shared`: other flushers deliver too, and what they did is found in the journal alone."""
         self._ports = ports
         self._limits = limits
         self._crew = crew
         self._bindings = bindings
+        self._dispatch = dispatch
         self._lease = lease
+        self._strays_every = limits.shared_strays_every if is_shared else limits.strays_every
+        self._stray_after = limits.look_after if is_shared else limits.strays_every
+        """How long a delivered row that nobody watches may be one that was delivered here just now."""
         self._circuits = Circuits(ports.random)
         """Of reading back, apart from delivering: a store may do one and not the other."""
         self._watches: dict[OrgId, Watch] = {}
@@ -179,9 +185,9 @@ class Settler:
     async def _find_strays(self) -> None:
         """Now and then, and at the beginning, asks the journal for delivered rows that nobody watches."""
         last, now = self._looked_for_strays, self._now()
-        if self._cursors or (last is not None and now - last < _STRAY_AFTER):
+        if self._cursors or (last is not None and now - last < self._strays_every):
             return
-        age = 0.0 if last is None else _STRAY_AFTER  # what was delivered before us, then what escaped us
+        age = 0.0 if last is None else self._stray_after  # what was delivered before us, then what escaped us
         self._before = self._ports.clock.micros() - round(age * MICROS)
         self._looked_for_strays = now
         orgs = await self._ports.ledger.orgs_delivered()
@@ -198,8 +204,10 @@ class Settler:
             self._cursors[org_id] = rows[-1].time
         else:
             del self._cursors[org_id]
-        known = self._watch(org_id).known()
-        strays = [r for r in rows if r.delivered_at < self._before and r.time not in known]
+        known, sent = self._watch(org_id).known(), self._dispatch.on_its_way(org_id)
+        strays = [
+            r for r in rows if r.delivered_at < self._before and r.time not in known and r.time not in sent
+        ]
         if strays:
             keys = array("q", (fingerprint(r.dedup_key) for r in strays))
             self._watch(org_id).add_mixed([r.time for r in strays], keys, self._now())

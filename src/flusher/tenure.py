@@ -1,135 +1,97 @@
-"""All that happens under one lease: the parts, one turn of each, and an orderly end."""
+"""All that happens under one lease: the parts, and one turn of each."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Collection
 
-from core import telemetry
-from core.model.errors import DatabaseError, LeaseLost, MemtraceError
-from flusher.batcher import Batcher
-from flusher.bindings import Bindings
-from flusher.circuit import Circuits
-from flusher.consumer import Consumer
-from flusher.crew import Crew, Ended
-from flusher.dispatch import Dispatch
+from flusher.crew import Ended, tried
+from flusher.gauges import JournalGauges
 from flusher.health import HealthChecks
 from flusher.housekeeping import Housekeeping
 from flusher.lease import LeaseKeeper
 from flusher.ports import FlusherLimits, FlusherPorts
 from flusher.removal import Removals
 from flusher.retention import Retention
+from flusher.road import WORK, Road
 from flusher.seeding import Seeder
 from flusher.settle import Settler
 from flusher.sweep import Sweep
-
-T = TypeVar("T")
 
 
 class Tenure:
     """Nothing of it outlives the lease: a new owner starts from the journal."""
 
-    def __init__(self, ports: FlusherPorts, limits: FlusherLimits, lease: LeaseKeeper) -> None:
+    def __init__(self, ports: FlusherPorts, limits: FlusherLimits, lease: LeaseKeeper, road: Road) -> None:
         self._ports = ports
         self._limits = limits
-        self.queue = ports.open_queue()
-        self.crew = crew = Crew()
-        self.circuits = circuits = Circuits(ports.random)
-        self.batcher = batcher = Batcher(limits.batch)
-        bindings = Bindings(ports, limits.bindings_every)
-        self.settler = Settler(ports=ports, limits=limits, crew=crew, bindings=bindings, lease=lease)
-        self.dispatch = dispatch = Dispatch(
+        self._road = road
+        self.fence = lease.current.fence
+        self._is_shared = is_shared = road.queue.is_shared
+        crew, bindings, dispatch = road.crew, road.bindings, road.dispatch
+        self.settler = Settler(
             ports=ports,
             limits=limits,
-            queue=self.queue,
             crew=crew,
-            circuits=circuits,
             bindings=bindings,
+            dispatch=dispatch,
             lease=lease,
-            settler=self.settler,
+            is_shared=is_shared,
         )
-        self.consumer = Consumer(
-            clock=ports.clock, queue=self.queue, batcher=batcher, dispatch=dispatch, limits=limits
+        dispatch.witness = self.settler.note
+        self.sweep = Sweep(
+            ports=ports,
+            batcher=road.batcher,
+            consumer=road.consumer,
+            dispatch=dispatch,
+            circuits=road.circuits,
+            limits=limits,
         )
-        self.sweep = Sweep(ports=ports, batcher=batcher, dispatch=dispatch, circuits=circuits, limits=limits)
         self.health = HealthChecks(
-            ports=ports, limits=limits, crew=crew, bindings=bindings, circuits=circuits
+            ports=ports, limits=limits, crew=crew, bindings=bindings, circuits=road.circuits
         )
         self.housekeeping = Housekeeping(
-            ports=ports, limits=limits, crew=crew, bindings=bindings, lease=lease
+            ports=ports, limits=limits, crew=crew, bindings=bindings, lease=lease, is_shared=is_shared
         )
         self.removals = Removals(
             ports=ports,
             limits=limits,
             crew=crew,
             bindings=bindings,
-            batcher=batcher,
+            batcher=road.batcher,
             dispatch=dispatch,
             lease=lease,
+            is_shared=is_shared,
         )
         self.retention = Retention(ports=ports, limits=limits, crew=crew, lease=lease)
         self.seeder = Seeder(ports=ports, limits=limits, crew=crew, bindings=bindings)
+        self._gauges = JournalGauges(ports, limits)
         self._sweep_at = self._settle_at = ports.clock.monotonic()
 
-    async def step(self) -> bool:
+    async def step(self, ended: Collection[Ended], *, is_quiet: bool) -> bool:
         """One turn of everything that is due; never waits for a store. True: go on at once.
 
-        Raises LeaseLost. A journal that fails now is tried again in the next turn.
+        `ended` is what has ended on the side since the last turn; `is_quiet`: nothing more waits to
+        be received. Raises LeaseLost. A journal that fails now is tried again in the next turn.
         """
-        ended = self.crew.collect()
-        self._judge(ended)
-        now = self._ports.clock.monotonic()
+        now, more = self._ports.clock.monotonic(), False
         if any(e.job[0] == "settle" for e in ended):
             self._settle_at = now  # it does a bounded piece at a time, and may have more
-        await self._try("health", self.health.step())
-        await self._try("park", self.dispatch.park_returned())
-        more = bool(await self._try("consume", self.consumer.step()))
+        await tried("health", self.health.step())
         if now >= self._sweep_at:
-            sent = await self._try("sweep", self.sweep.step())
-            self._sweep_at = now + (0.0 if sent else self._limits.sweep_every)
+            goes_on = await tried("sweep", self.sweep.step())
+            self._sweep_at = now + (0.0 if goes_on else self._limits.sweep_every)
         if now >= self._settle_at:
-            more = bool(await self._try("settle", self.settler.step())) or more
+            more = bool(await tried("settle", self.settler.step()))
             self._settle_at = now + self._limits.settle_every
-        await self._try("seed", self.seeder.step())
+        await tried("seed", self.seeder.step())
         self.retention.step()
-        await self._try("remove", self.removals.step())
-        await self._try("housekeeping", self.housekeeping.step(is_quiet=not more))
+        await tried("remove", self.removals.step())
+        await tried("housekeeping", self.housekeeping.step(is_quiet=is_quiet and not more))
+        if self._is_shared:
+            await tried("gauges", self._gauges.step())
         return more
 
-    async def drain(self, seconds: float) -> None:
-        """Sends what is held, for at most `seconds`. Receives nothing; the journal owes what is left."""
-        await self.crew.close(spare="deliver")
-        try:
-            async with asyncio.timeout(seconds):
-                while self.batcher.orgs():
-                    self.consumer.launch(all_held=True)
-                    if not self.crew.running("deliver"):
-                        break  # what is left belongs to orgs that cannot be delivered to now
-                    await self.crew.changed()
-                    self._judge(self.crew.collect())
-                await self.crew.idle("deliver")
-        except TimeoutError:
-            telemetry.warning("step_failed", step="drain", reason=f"not done within {seconds:g} s")
-        await self._try("park", self.dispatch.park_returned())
-
     async def close(self) -> None:
-        """Stops all work; what was under way is owed by the journal. May be called twice."""
-        await self.crew.close()
-
-    async def _try(self, name: str, work: Awaitable[T]) -> T | None:
-        try:
-            return await work
-        except DatabaseError as error:
-            telemetry.error("step_failed", step=name, reason=error.message)
-            return None
-
-    def _judge(self, ended: list[Ended]) -> None:
-        """What became of work on the side: a lost lease ends everything, other errors are logged."""
-        for job, error in ((e.job, e.error) for e in ended):
-            if isinstance(error, LeaseLost):
-                raise error
-            if isinstance(error, MemtraceError):
-                telemetry.error("step_failed", step=job[0], org_id=job[1], reason=error.message)
-            elif isinstance(error, Exception):
-                telemetry.error("step_failed", step=job[0], org_id=job[1], exc_info=error)
-            elif error is not None:
-                raise error
+        """Stops all of its work, and none of the road's. May be called twice."""
+        self._road.dispatch.witness = None
+        await self._road.crew.close(spare=WORK)
+        if self._is_shared:
+            self._gauges.clear()

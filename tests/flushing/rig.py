@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
@@ -17,6 +18,7 @@ from core.model.tenant import Binding, SealedBinding
 from core.ports import Backlog, Receipt
 from flusher.batcher import BatchLimits
 from flusher.ports import FlusherLimits, FlusherPorts
+from flusher.road import Road
 from flusher.service import Flusher
 from flusher.tenure import Tenure
 from tests.clock import ManualClock
@@ -36,9 +38,16 @@ async def eventually(holds: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def at_once(seconds: float) -> None:
-    """A pause that takes no time, but lets others run."""
-    await asyncio.sleep(0)
+def paused_by(clock: ManualClock) -> Callable[[float], Coroutine[Any, Any, None]]:
+    """Pauses that last until the clock was moved so far; short ones take no time, but let others run."""
+
+    async def pause(seconds: float) -> None:
+        ends_at = clock.monotonic() + seconds
+        await asyncio.sleep(0)
+        if seconds >= 1.0:
+            await eventually(lambda: clock.monotonic() >= ends_at)
+
+    return pause
 
 
 @dataclass
@@ -58,6 +67,11 @@ class Rig:
     undertaker: ListUndertaker
     others: list[Flusher] = field(default_factory=list)
     """Closed with the rig."""
+
+    @property
+    def road(self) -> Road:
+        assert self.flusher.road is not None
+        return self.flusher.road
 
     @property
     def tenure(self) -> Tenure:
@@ -80,7 +94,8 @@ class Rig:
     async def ends(self) -> None:
         """What is under way ends, unless a store hangs."""
         if not self.store.hangs:
-            await self.tenure.crew.idle()
+            if self.flusher.road is not None:
+                await self.road.crew.idle()
             return
         for _ in range(100):
             await asyncio.sleep(0.001)
@@ -140,7 +155,7 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             metrics=metrics,
             report=lambda: b"metrics 1\n",
             random=lambda: 0.5,
-            pause=at_once,
+            pause=paused_by(clock),
             open_merger=lambda _: merger,
             open_remover=lambda _: remover,
             admin_key=admin_key_of,

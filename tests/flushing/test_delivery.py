@@ -25,6 +25,7 @@ from flusher.delivery import (
     deliver,
     fate_of,
 )
+from flusher.parcels import without
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER, draft
 from tests.flushing.fakes import contents
@@ -44,9 +45,19 @@ class Bench:
         self.dead: list[str] = []
         self.unsound = unsound
         self.reachable = unreachable_after
+        self.gone: set[str] = set()
+        """Contents that are no longer owed."""
         self.delivery = Delivery(
-            send=self.send, accepted=self.accepted, refused=self.refused, is_sound=self.is_sound
+            left_of=self.left_of,
+            send=self.send,
+            accepted=self.accepted,
+            refused=self.refused,
+            is_sound=self.is_sound,
         )
+
+    async def left_of(self, part: Parcel) -> Parcel | None:
+        found = zip(part.times, contents([part]), strict=True)
+        return without(part, {time for time, content in found if content in self.gone})
 
     async def send(self, part: Parcel) -> Fate:
         self.reachable -= 1
@@ -150,7 +161,7 @@ async def test_an_unreachable_store_postpones_and_gets_everything_later(mill: Ri
     await mill.write("a", "b", "c", "d", "e")
     await mill.turn()
     assert await mill.states() == (5, 0, 0)
-    assert mill.tenure.circuits.of(ACME).state(mill.clock.monotonic()) == "open"
+    assert mill.road.circuits.of(ACME).state(mill.clock.monotonic()) == "open"
     mill.store.down.clear()
     await mill.turns(3)
     assert mill.store.contents(ACME) == ["a", "b", "c", "d", "e"]
@@ -162,7 +173,7 @@ async def test_an_open_circuit_parks_what_arrives_and_asks_ever_less_often(mill:
     for n in range(120):
         await mill.write(f"m{n}")
         await mill.turn(1)
-    assert mill.tenure.batcher.orgs() == []
+    assert mill.road.batcher.orgs() == []
     assert 3 <= len(mill.store.appends) <= 12
     assert (await mill.states())[0] == 120
 

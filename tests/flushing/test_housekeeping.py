@@ -97,11 +97,11 @@ async def test_a_new_binding_gets_a_fresh_circuit(mill: Rig) -> None:
     mill.store.down.add(ACME)
     await mill.write("a", "b", "c", "d", "e")
     await mill.turns(30)
-    assert mill.tenure.circuits.of(ACME).failures > 2
+    assert mill.road.circuits.of(ACME).failures > 2
     await mill.bind(ACME, id="arc_new")
     mill.clock.advance(2)
-    await mill.tenure.health.step()
-    assert mill.tenure.circuits.of(ACME).failures == 0
+    await mill.road.step()
+    assert mill.road.circuits.of(ACME).failures == 0
 
 
 async def test_a_key_that_does_not_open_keeps_the_org_waiting_and_is_reported(mill: Rig) -> None:
@@ -132,11 +132,11 @@ async def test_a_binding_without_an_adapter_keeps_the_org_waiting(mill: Rig) -> 
 async def test_a_binding_that_goes_between_choice_and_sending_costs_nothing(mill: Rig) -> None:
     await mill.turn()
     await mill.write("a")
-    parcels = await mill.tenure.queue.receive(10, 1 << 20)
+    parcels = await mill.road.queue.receive(10, 1 << 20)
     await mill.bindings.remove_binding(ACME)
     mill.clock.advance(3)
-    await mill.tenure.health.step()
-    mill.tenure.dispatch.start(parcels[0])
+    await mill.road.bindings.refresh()
+    mill.road.dispatch.start(parcels[0])
     await mill.ends()
     assert mill.store.appends == []
     assert await mill.states() == (1, 0, 0)

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from core.model.errors import LeaseLost, StoreAmbiguous, StoreUnreachable
+from core.model.errors import StoreAmbiguous, StoreUnreachable
 from core.model.memory import OrgId
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER
@@ -83,9 +83,8 @@ class FlusherMachine(RuleBasedStateMachine):
         successor = mill.another(f"host:{len(mill.others)}x")
         self.run(successor.open())
         before = self.run(self._states())
-        with contextlib.suppress(LeaseLost):
-            self.run(paused.step())
-            self.run(mill.ends())
+        self.run(paused.step())
+        self.run(mill.ends())
         assert self.run(self._states()) == before
         self.run(paused.close())
         mill.flusher = successor

@@ -35,7 +35,7 @@ async def test_running_delivers_until_it_is_asked_to_stop_and_then_drains(mill: 
     await mill.write(*ABCDE)
     await eventually(lambda: mill.store.contents(ACME) == list(ABCDE))
     await mill.write("held")
-    await eventually(lambda: flusher.tenure is not None and flusher.tenure.batcher.orgs() == [ACME])
+    await eventually(lambda: flusher.road is not None and flusher.road.batcher.orgs() == [ACME])
     stop.ask()
     await running
     assert mill.store.contents(ACME) == [*ABCDE, "held"]
@@ -142,7 +142,7 @@ async def test_closing_a_crew_cancels_its_work_and_waits_for_it() -> None:
     crew.start(("deliver", "a"), work("deliver"))
     crew.start(("check", "a"), work("check"))
     await asyncio.sleep(0)
-    await crew.close(spare="deliver")
+    await crew.close(spare={"deliver"})
     assert ended == ["check"]
     await crew.close()
     await crew.close()

@@ -14,7 +14,7 @@ from tests.flushing.rig import SMALL, Rig, rig
 async def parked(mill: Rig, *contents: str, org: OrgId = ACME) -> None:
     """Writes them and leaves them to the sweep, due at once."""
     await mill.write(*contents, org=org)
-    for parcel in await mill.tenure.queue.receive(1_000, 1 << 20):
+    for parcel in await mill.road.queue.receive(1_000, 1 << 20):
         await mill.shop.outbox.postpone(parcel, mill.flusher.lease.current, mill.clock.micros())
 
 
@@ -45,10 +45,10 @@ async def test_the_sweep_goes_on_at_once_while_there_is_more(tmp_path: Path, clo
 async def test_rows_that_are_held_for_a_batch_are_not_swept(mill: Rig) -> None:
     await mill.write("a")
     await mill.turn()
-    (time,) = mill.tenure.batcher.held(ACME)
-    held = mill.tenure.batcher.take(ACME)
+    (time,) = mill.road.batcher.held(ACME)
+    held = mill.road.batcher.take(ACME)
     assert held is not None
-    mill.tenure.batcher.add(held, mill.clock.monotonic())
+    mill.road.batcher.add(held, mill.clock.monotonic())
     await mill.shop.outbox.postpone(held, mill.flusher.lease.current, mill.clock.micros())
     await mill.turn(1)
     assert mill.store.appends == []
@@ -70,7 +70,7 @@ async def test_an_org_in_flight_is_left_alone(mill: Rig) -> None:
 
 async def test_a_full_memory_is_not_filled_further(mill: Rig) -> None:
     await parked(mill, "a")
-    mill.tenure.dispatch.bytes = mill.limits.batch.total
+    mill.road.dispatch.bytes = mill.limits.batch.total
     assert not await mill.tenure.sweep.step()
 
 

@@ -106,7 +106,7 @@ class SqliteBackend:
 
     @cached_property
     def ledger(self) -> SqliteLedger:
-        return SqliteLedger(self._database)
+        return SqliteLedger(self._database, sweeps_all=bool(self._settings.queue.url))
 
     @cached_property
     def leases(self) -> SqliteLeases:
@@ -114,7 +114,8 @@ class SqliteBackend:
 
     @cached_property
     def outbox(self) -> SqliteOutbox:
-        return SqliteOutbox(self._database, clock=self._clock)
+        sweeps_all = bool(self._settings.queue.url)
+        return SqliteOutbox(self._database, clock=self._clock, sweeps_all=sweeps_all)
 
     @cached_property
     def expiry(self) -> SqliteExpiry:

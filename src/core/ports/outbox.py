@@ -127,7 +127,10 @@ class Outbox(Protocol):
         ...
 
     async def dead(self, org_id: OrgId, times: Sequence[Micros], reason: str, lease: Lease | None) -> int:
-        """owed or delivered (without the lease owed alone) → dead: readable, and a person's to retry or purge."""
+        """owed or delivered → dead: readable, and a person's to retry or purge.
+
+        Without the lease only what is owed dies.
+        """
         ...
 
 

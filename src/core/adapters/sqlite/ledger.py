@@ -1,12 +1,15 @@
 """What the journal holds, in numbers; reads only."""
 
 import sqlite3
+from typing import Final
 
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.journal_schema import DEAD, DELIVERED
 from core.model.memory import Micros, OrgId
 from core.ports import Backlog
 
+_LOOK_EVERY: Final = 15_000_000
+"""Microseconds between two looks for rows that were never received."""
 _BACKLOGS = f"""
     SELECT org_id, rows, bytes, claims,
         (SELECT count(*) FROM journal j WHERE j.state = {DELIVERED} AND j.org_no = l.org_no),
@@ -22,8 +25,11 @@ _BACKLOGS = f"""
 class SqliteLedger:
     """Implements `Ledger`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, sweeps_all: bool = False) -> None:
+        """`sweeps_all`: the sweep is also for rows that were never received, as in `SqliteOutbox`."""
         self._database = database
+        self._sweeps_all = sweeps_all
+        self._looked_at: Micros = 0
 
     async def backlogs(self) -> list[Backlog]:
         def read(connection: sqlite3.Connection) -> list[Backlog]:
@@ -55,7 +61,22 @@ class SqliteLedger:
         return await self._database.read(read)
 
     async def orgs_owing(self, now: Micros) -> list[OrgId]:
-        return await self._orgs("parked = 1 AND due_at <= ? AND state = 0", now)
+        orgs = await self._orgs("parked = 1 AND due_at <= ? AND state = 0", now)
+        if not self._sweeps_all or now - self._looked_at < _LOOK_EVERY:
+            return orgs
+        self._looked_at = now  # no index helps: the journal is read from end to end
+        return [*orgs, *set(await self._unparked(now)).difference(orgs)]
+
+    async def _unparked(self, now: Micros) -> list[OrgId]:
+        def read(connection: sqlite3.Connection) -> list[OrgId]:
+            rows = connection.execute(
+                """SELECT org_id FROM ledger WHERE org_no IN
+                       (SELECT org_no FROM journal WHERE parked = 0 AND due_at <= ? AND state = 0)""",
+                (now,),
+            )
+            return [OrgId(org) for (org,) in rows]
+
+        return await self._database.read(read)
 
     async def orgs_delivered(self) -> list[OrgId]:
         return await self._orgs(f"state = {DELIVERED}")

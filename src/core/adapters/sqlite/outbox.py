@@ -23,6 +23,11 @@ from core.model.memory import Micros, OrgId
 from core.ports import Clock, DeliveredRow, Lease, Parcel
 
 _WANTED: Final = "time IN (SELECT value FROM json_each(:times)) AND org_no = :org"
+_DUE: Final = """
+    SELECT time, payload FROM journal JOIN ledger USING (org_no)
+    WHERE parked = {parked} AND org_id = ? AND due_at <= ? AND state = 0 ORDER BY {order} LIMIT ?
+"""
+"""In the order of the index on parked rows, or of the table: nothing is sorted."""
 _Step = Callable[[sqlite3.Connection, int, Sequence[Micros]], int]
 
 
@@ -36,21 +41,23 @@ _key: Final = msgspec.json.Decoder(_Key)
 class SqliteOutbox:
     """Implements `Outbox`."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, sweeps_all: bool = False) -> None:
+        """`sweeps_all`: what was never received does not come by the queue again, which is another one."""
         self._database = database
         self._clock = clock
+        self._sweeps_all = sweeps_all
 
     async def due(self, org_id: OrgId, now: Micros, max_count: int, max_bytes: int) -> Parcel | None:
-        """Those due longest, among the parked rows only: what was never received comes by the queue again."""
+        """Those due longest, of the parked rows; then, where the sweep is for all, of the others."""
 
         def read(connection: sqlite3.Connection) -> Parcel | None:
-            rows = connection.execute(
-                """SELECT time, payload FROM journal JOIN ledger USING (org_no)
-                   WHERE parked = 1 AND org_id = ? AND due_at <= ? AND state = 0
-                   ORDER BY due_at, time LIMIT ?""",  # the index's own order: nothing is sorted
-                (org_id, now, max_count),
-            )
-            return parcel_of(org_id, rows, max_bytes)
+            arguments = (org_id, now, max_count)
+            rows = connection.execute(_DUE.format(parked=1, order="due_at, time"), arguments)
+            found = parcel_of(org_id, rows, max_bytes)
+            if found is None and self._sweeps_all:
+                rows = connection.execute(_DUE.format(parked=0, order="time"), arguments)
+                found = parcel_of(org_id, rows, max_bytes)
+            return found
 
         return await self._database.read(read)
 
