@@ -1,0 +1,1 @@
+"""AWS over both transports."""
