@@ -101,8 +101,23 @@ class DedupSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSettings:
+    mode: Literal["auto", "wal", "shared"] = setting(
+        "auto",
+        "`wal`: one serving process has the file to itself, on a local disk; `shared`: several processes,"
+        " also of several machines, write to it (NFS, Amazon EFS); `auto`: `shared` on a network file system"
+        " and where the file was used so last",
+    )
+    turn_timeout: float = setting(
+        5.0,
+        "with `shared`: how long a request waits for its turn to write; then 503",
+        unit="seconds",
+        low=0.1,
+        high=60,
+    )
     synchronous: Literal["normal", "full", "extra"] = setting(
-        "full", "SQLite's `synchronous`; with `normal` a power cut may lose the last acknowledged writes"
+        "full",
+        "SQLite's `synchronous`, always `extra` with `shared`;"
+        " with `normal` a power cut may lose the last acknowledged writes",
     )
     max_memories_per_org: int = setting(
         2_000_000, "memories of one org that may wait for its store; beyond it 503", low=1, high=100_000_000

@@ -2,22 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Final
 
 from core import telemetry
 from core.adapters.clock import SystemClock
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
-from core.adapters.sqlite.checkpoint import Checkpointer
-from core.adapters.sqlite.journal import SqliteJournal
 from core.bootstrap.admin import Admin, build_admin
 from core.bootstrap.arcs import opening
 from core.bootstrap.parts import embedded_store, open_seeding
 from core.bootstrap.services import Ground, Services, services_on
 from core.bootstrap.sqlite import open_sqlite
 from core.model.errors import DatabaseError
-from core.ports import Clock
 from core.settings import Settings
 from core.tenants import Tenants
 
@@ -26,7 +23,6 @@ _SEED_ROWS: Final = 5_000
 """Nobody else writes yet."""
 _TIDY_EVERY: Final = 1.0
 _PROBES_KIB: Final = 512
-_PRUNE_EVERY: Final = 5
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +55,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             vault=admin.vault,
         )
         services = services_on(ground, closing)
-        async with _background(_keep_tidy(journal, backend.checkpointer, clock)):
+        async with _background(_keep_tidy(backend.tidy)):
             yield services
 
 
@@ -86,17 +82,12 @@ async def _seed(settings: Settings, admin: Admin) -> None:
         await seeding.seed_all(new, lambda org_id: admin.vault.binding(sealed[org_id]), _SEED_SECONDS)
 
 
-async def _keep_tidy(journal: SqliteJournal, checkpointer: Checkpointer, clock: Clock) -> None:
-    """Short logs and a small index, as long as the server lives. An error is logged and tried again."""
-    turn = 0
+async def _keep_tidy(tidy: Callable[[], Awaitable[None]]) -> None:
+    """As long as the server lives. An error is logged and tried again."""
     while True:
         await asyncio.sleep(_TIDY_EVERY)
-        turn += 1
         try:
-            await checkpointer.step(journal.committed_rows, clock.monotonic())
-            await checkpointer.clean(clock.monotonic())
-            if turn % _PRUNE_EVERY == 0:
-                await journal.prune()
+            await tidy()
         except DatabaseError as e:
             telemetry.warning("checkpoint_failed", reason=e.message)
 

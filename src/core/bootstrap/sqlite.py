@@ -1,43 +1,25 @@
-"""Metadata and journal in the SQLite file of `auth.db_path`."""
+"""Metadata and journal in the SQLite file of `auth.db_path`, brought up to date when it is opened."""
 
 import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from core.adapters.sqlite.agents import SqliteAgents
-from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.checkpoint import Checkpointer
 from core.adapters.sqlite.database import CACHE_KIB, Database
-from core.adapters.sqlite.dead_letters import SqliteDeadLetters
-from core.adapters.sqlite.deletions import SqliteDeletions
-from core.adapters.sqlite.expiry import SqliteExpiry
-from core.adapters.sqlite.graves import GraveBook
-from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.journal import SqliteJournal
-from core.adapters.sqlite.journal_reader import SqliteJournalReader
-from core.adapters.sqlite.keys import SqliteKeys
-from core.adapters.sqlite.landing import SqliteLanding
-from core.adapters.sqlite.leases import SqliteLeases, owner_name
-from core.adapters.sqlite.ledger import SqliteLedger
-from core.adapters.sqlite.moves import SqliteMoves
-from core.adapters.sqlite.orgs import SqliteOrgs
-from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
-from core.adapters.sqlite.replies import SqliteReplies
-from core.adapters.sqlite.seeding import SqliteSeedings
-from core.adapters.sqlite.sessions import SqliteSessions
-from core.adapters.sqlite.staging import JournalLimits
-from core.adapters.sqlite.undertaker import SqliteUndertaker
+from core.adapters.sqlite.sharing import leave_log, make_shared, make_unshared, mode_of
 from core.bootstrap.database import upgraded_database
-from core.model.memory import Micros
+from core.bootstrap.shared_sqlite import SharedSqlite, request_patience, shared_at
+from core.bootstrap.sqlite_ports import SqlitePorts
 from core.ports import Clock
 from core.settings import Settings
 from core.telemetry import Metrics
 
-_MICROS: Final = 1_000_000
-_HOUR: Final = 3_600
-_GRACE: Final = 60 * _MICROS
+_PRUNE_EVERY: Final = 5
+_PATIENCE: Final = 30.0
+"""Seconds for which a flusher or a command waits for its turn with a shared file."""
 
 
 def open_sqlite(
@@ -48,108 +30,43 @@ def open_sqlite(
     cache_kib: int | None = None,
     readers: int = 2,
     for_serving: bool = False,
-) -> "SqliteBackend":
+) -> "LoggedSqlite | SharedSqlite":
     """The file, brought up to date. Raises DatabaseError, or HeldByOther where that needs it alone.
 
     `for_serving` raises MasterKeyError, and nothing is upgraded, where an Arc key does not open.
     """
+    path, cache_kib = Path(settings.auth.db_path), cache_kib or CACHE_KIB
+    if is_shared(settings):
+        leave_log(path)
+        upgraded_database(settings, for_serving=for_serving)
+        make_shared(path)
+        patience = request_patience(settings) if for_serving else _PATIENCE
+        return shared_at(settings, clock, closing, patience=patience, cache_kib=cache_kib, readers=readers)
     upgraded_database(settings, for_serving=for_serving)
-    database = Database(
-        Path(settings.auth.db_path),
-        synchronous=settings.journal.synchronous,
-        cache_kib=cache_kib or CACHE_KIB,
-        readers=readers,
-    )
+    make_unshared(path)
+    database = Database(path, synchronous=settings.journal.synchronous, cache_kib=cache_kib, readers=readers)
     closing.enter_context(contextlib.closing(database))
-    return SqliteBackend(settings, clock, closing, database)
+    return LoggedSqlite(settings, clock, closing, database)
 
 
-class SqliteBackend:
-    """Implements `Backend`."""
+def is_shared(settings: Settings) -> bool:
+    """Whether several processes append to the file. Raises DatabaseError for what is no database."""
+    mode = settings.journal.mode
+    if mode != "auto":
+        return mode == "shared"
+    return bool(settings.queue.url) or mode_of(Path(settings.auth.db_path)) == "shared"
+
+
+class LoggedSqlite(SqlitePorts):
+    """Implements `Backend` with a write-ahead log: fast, on one machine, and one process appends."""
 
     def __init__(
         self, settings: Settings, clock: Clock, closing: contextlib.ExitStack, database: Database
     ) -> None:
-        self._settings = settings
-        self._clock = clock
+        super().__init__(settings, clock, database)
         self._closing = closing
-        self._database = database
-        self.owner: Final = owner_name()
-
-    @cached_property
-    def orgs(self) -> SqliteOrgs:
-        return SqliteOrgs(self._database)
-
-    @cached_property
-    def keys(self) -> SqliteKeys:
-        return SqliteKeys(self._database)
-
-    @cached_property
-    def bindings(self) -> SqliteBindings:
-        return SqliteBindings(self._database)
-
-    @cached_property
-    def agents(self) -> SqliteAgents:
-        return SqliteAgents(self._database)
-
-    @cached_property
-    def sessions(self) -> SqliteSessions:
-        return SqliteSessions(self._database)
-
-    @cached_property
-    def replies(self) -> SqliteReplies:
-        return SqliteReplies(self._database)
-
-    @cached_property
-    def board(self) -> SqliteHealthBoard:
-        return SqliteHealthBoard(self._database)
-
-    @cached_property
-    def ledger(self) -> SqliteLedger:
-        return SqliteLedger(self._database, sweeps_all=bool(self._settings.queue.url))
-
-    @cached_property
-    def leases(self) -> SqliteLeases:
-        return SqliteLeases(self._database, clock=self._clock)
-
-    @cached_property
-    def outbox(self) -> SqliteOutbox:
-        sweeps_all = bool(self._settings.queue.url)
-        return SqliteOutbox(self._database, clock=self._clock, sweeps_all=sweeps_all)
-
-    @cached_property
-    def expiry(self) -> SqliteExpiry:
-        return SqliteExpiry(self._database)
-
-    @cached_property
-    def dead_letters(self) -> SqliteDeadLetters:
-        return SqliteDeadLetters(self._database, clock=self._clock)
-
-    @cached_property
-    def deletions(self) -> SqliteDeletions:
-        return SqliteDeletions(self._database, clock=self._clock)
-
-    @cached_property
-    def undertaker(self) -> SqliteUndertaker:
-        return SqliteUndertaker(self._database, clock=self._clock)
-
-    @cached_property
-    def moves(self) -> SqliteMoves:
-        return SqliteMoves(self._database, clock=self._clock)
-
-    @cached_property
-    def seedings(self) -> SqliteSeedings:
-        """Half of an org's claims are left to what it writes itself."""
-        most = self._settings.journal.max_claims_per_org // 2
-        return SqliteSeedings(self._database, clock=self._clock, most=most)
-
-    @cached_property
-    def landing(self) -> SqliteLanding:
-        return SqliteLanding(self._database, clock=self._clock)
-
-    @cached_property
-    def journal(self) -> SqliteJournalReader:
-        return SqliteJournalReader(self._database, clock=self._clock, window=self._window, book=GraveBook())
+        self._journal: SqliteJournal | None = None
+        self._turn = 0
 
     @cached_property
     def checkpointer(self) -> Checkpointer:
@@ -157,30 +74,28 @@ class SqliteBackend:
 
     def open_journal(self, metrics: Metrics) -> SqliteJournal:
         """Only one process may append; `memtrace serve` sees to that."""
-        held = self._settings.journal
-        limits = JournalLimits(
-            memories_per_org=held.max_memories_per_org,
-            bytes_per_org=held.max_bytes_per_org,
-            claims_per_org=held.max_claims_per_org,
-            memories=held.max_memories,
-            bytes=held.max_bytes,
-        )
         journal = SqliteJournal(
             self._database,
             clock=self._clock,
             metrics=metrics,
-            limits=limits,
-            window=self._window,
-            grace=_GRACE,
+            limits=self.limits,
+            window=self.window,
+            grace=self.grace,
         )
-        return self._closing.enter_context(contextlib.closing(journal))
+        self._journal = self._closing.enter_context(contextlib.closing(journal))
+        return journal
 
     def follow_journal(self) -> JournalQueue:
         return JournalQueue(self._database, clock=self._clock)
 
+    async def tidy(self) -> None:
+        """Short logs and a small index: once a second, in the process that appends. Raises DatabaseError."""
+        assert self._journal is not None
+        self._turn += 1
+        await self.checkpointer.step(self._journal.committed_rows, self._clock.monotonic())
+        await self.checkpointer.clean(self._clock.monotonic())
+        if self._turn % _PRUNE_EVERY == 0:
+            await self._journal.prune()
+
     async def clean(self) -> bool:
         return await self.checkpointer.clean(self._clock.monotonic())
-
-    @property
-    def _window(self) -> Micros:
-        return int(self._settings.dedup.window_hours * _HOUR * _MICROS)

@@ -75,7 +75,7 @@ def error_reply(error: MemtraceError, request_id: str) -> Reply:
         error = cls()
     if isinstance(error, StoreError) and not isinstance(error, StoreTimeout):
         error = cls(hint=_STORE_HINT)  # its own words may name folders; they are in the log
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError) and retry_after is None:
         retry_after = _DATABASE_RETRY_SECONDS
     headers = () if retry_after is None else ((b"retry-after", b"%d" % retry_after),)
     if isinstance(error, RequestTimeout):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, Literal
 
 from core.adapters.sqlite.database import Database, translated
+from core.adapters.sqlite.journal_schema import content_gone
 from core.adapters.sqlite.turns import Turns
 
 _ROWS: Final = 20_000
@@ -69,7 +70,7 @@ class Checkpointer:
         True when nothing deleted is left in it. False when that has to be tried again: a reader still
         needs it, or the last time is less than 5 s ago (`now` is monotonic).
         """
-        deleted = await self._database.read(_deleted)
+        deleted = await self._database.read(content_gone)
         if deleted == self._cleaned:
             return True
         if now < self._clean_at:
@@ -127,9 +128,3 @@ def _left(connection: sqlite3.Connection, mode: _Mode) -> int:
     """Checkpoints; the pages in a log that could not begin anew, 0 where it can."""
     busy, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     return max(int(pages), 1) if busy else 0
-
-
-def _deleted(connection: sqlite3.Connection) -> int:
-    """Grows with every deletion that took something out of the journal."""
-    found = connection.execute("SELECT deletions_version FROM ledger WHERE org_no = 0").fetchone()
-    return int(found[0])

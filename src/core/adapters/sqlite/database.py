@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from core.adapters.sqlite.enduring import to_its_end
 from core.adapters.sqlite.lane import Lane
 from core.adapters.sqlite.turns import Turns
 from core.adapters.sqlite.worker import Worker
@@ -34,10 +35,23 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as e:
+        if is_busy(e):
+            raise busy(f"others use the database {path} for too long: {e}") from e
         raise DatabaseError(
             f"the database {path} cannot be used: {e}",
             hint="check that the file is writable, not damaged, and that the disk is not full",
         ) from e
+
+
+def busy(message: str) -> DatabaseError:
+    """The error of whoever may come again at once."""
+    return DatabaseError(message, hint="try again; many write to it, or one does for long", retry_after=1)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether it says no more than that others were quicker."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 class Database:
@@ -48,21 +62,26 @@ class Database:
     ) -> None:
         self.path: Final = path
         self._synchronous = synchronous
+        self._readers = readers
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         with translated(path):
-            self.writer: Final = self._connect(cache_kib)
-            idle = [self._connect(cache_kib // 4) for _ in range(readers)]
-        self.turns: Final = Turns(path.with_name(path.name + ".turn"))
+            self._open(cache_kib)
+        self.turns: Final = self._turns_at(path.with_name(path.name + ".turn"))
         self.lane: Final = Lane()
         """Whose turn it is with the writer connection, within this process."""
         self.writer_thread: Final = Worker("memtrace-writer")
         self._reader_threads = ThreadPoolExecutor(readers, "memtrace-reader")
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        for connection in idle:
-            self._idle.put(connection)
-        self._readers = readers
         self._admits = threading.Event()
         self._admits.set()
         self._closed = False
+
+    def _open(self, cache_kib: int) -> None:
+        self.writer = self._connect(cache_kib)
+        for connection in [self._connect(cache_kib // 4) for _ in range(self._readers)]:
+            self._idle.put(connection)
+
+    def _turns_at(self, path: Path) -> Turns:
+        return Turns(path)
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -143,14 +162,8 @@ class Database:
                 loop.call_soon_threadsafe(future.set_result, result)
 
         self.writer_thread.submit(run)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            # However often: the lane must not be left, and the connection used, before the work has ended.
-            while not future.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([future])
-            raise
+        # The lane must not be left, and the connection used, before the work has ended.
+        return await to_its_end(future)
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with translated(self.path), self.turns.held():
@@ -171,7 +184,10 @@ class Database:
         self._closed = True
         self.writer_thread.close()
         self._reader_threads.shutdown()
+        self._disconnect()
+        self.turns.close()
+
+    def _disconnect(self) -> None:
         for _ in range(self._readers):
             self._idle.get().close()
         self.writer.close()
-        self.turns.close()

@@ -11,7 +11,7 @@ from core.adapters.sqlite import deletion_rows as rows
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.erasing import FREE_CLAIM, covered_rows, erase_rows
 from core.adapters.sqlite.graves import NEW_GRAVES
-from core.adapters.sqlite.journal_schema import chunks, note_content_gone, org_number
+from core.adapters.sqlite.journal_schema import chunks, newest_stamp, note_content_gone, org_number
 from core.adapters.sqlite.undertaker import retention_id
 from core.model.deletion import Deletion, Grave, Graves
 from core.model.errors import NotFound, TooManyDeletions
@@ -48,7 +48,7 @@ class SqliteDeletions:
 
         def work(connection: sqlite3.Connection) -> Deletion:
             _entered(connection, org_id, now)
-            until = min(exclusion.until, max(_newest_stamp(connection) + 1, now))
+            until = min(exclusion.until, max(newest_stamp(connection) + 1, now))
             deletion_id = _excluded(connection, org_id, msgspec.structs.replace(exclusion, until=until), now)
             # Whoever stamps next, with whatever clock, stamps later than what is covered.
             rows.keep_stamps_after(connection, org_id, until - 1)
@@ -109,15 +109,6 @@ def _open(connection: sqlite3.Connection, org_id: OrgId) -> int:
         f"SELECT count(*) FROM deletions WHERE org_id = ? AND {rows.OPEN}", (org_id,)
     ).fetchone()
     return int(found[0])
-
-
-def _newest_stamp(connection: sqlite3.Connection) -> Micros:
-    """Of all memories of all orgs that were ever committed here."""
-    row = connection.execute(
-        """SELECT max(coalesce((SELECT max(time) FROM journal), 0),
-                      (SELECT max(max(settled_through, stamped_through)) FROM ledger))"""
-    ).fetchone()
-    return int(row[0])
 
 
 def _buried(connection: sqlite3.Connection, org_no: int, org_id: OrgId, grave: Grave, now: Micros) -> str:

@@ -25,6 +25,10 @@ class GraveBook:
     def __init__(self) -> None:
         self._known: dict[int, _Page] = {}
 
+    def forget(self) -> None:
+        """All that was read: it was another database's."""
+        self._known = {}
+
     def of(self, connection: sqlite3.Connection, org_no: int, org_id: OrgId, version: int) -> Graves:
         """What is hidden in this connection's snapshot, whose ledger shows this version."""
         if not version:

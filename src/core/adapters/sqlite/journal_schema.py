@@ -34,6 +34,15 @@ def org_number(connection: sqlite3.Connection, org_id: OrgId) -> int | None:
     return row[0] if row and org_id else None
 
 
+def newest_stamp(connection: sqlite3.Connection) -> Micros:
+    """Of all memories of all orgs that were ever committed here; 0 where there were none."""
+    row = connection.execute(
+        """SELECT max(coalesce((SELECT max(time) FROM journal), 0),
+                      (SELECT max(max(settled_through, stamped_through)) FROM ledger))"""
+    ).fetchone()
+    return int(row[0])
+
+
 def forget_org(connection: sqlite3.Connection, org_id: OrgId) -> None:
     """Drops all that the journal holds of this org, inside the caller's transaction.
 
@@ -63,6 +72,12 @@ def forget_org(connection: sqlite3.Connection, org_id: OrgId) -> None:
 def note_content_gone(connection: sqlite3.Connection) -> None:
     """Somebody's content is to be nowhere in the file: whoever checkpoints empties the log soon."""
     connection.execute("UPDATE ledger SET deletions_version = deletions_version + 1 WHERE org_no = 0")
+
+
+def content_gone(connection: sqlite3.Connection) -> int:
+    """Grows whenever that was noted."""
+    found = connection.execute("SELECT deletions_version FROM ledger WHERE org_no = 0").fetchone()
+    return int(found[0])
 
 
 def count_in_ledger(

@@ -8,6 +8,7 @@ from sqlite3 import Connection
 from typing import Final, TypeVar
 
 from core.adapters.sqlite.database import Database
+from core.adapters.sqlite.enduring import to_its_end
 from core.model.memory import OrgId
 
 T = TypeVar("T")
@@ -37,15 +38,8 @@ class LongReads:
     async def read(self, org_id: OrgId, work: Callable[[Connection], T]) -> T:
         """As `Database.read`. A caller that is cancelled while it reads waits for the end of that."""
         async with self._turn(org_id), self._places:
-            reading = asyncio.ensure_future(self._database.read(work))
-            try:
-                return await asyncio.shield(reading)
-            except asyncio.CancelledError:
-                # A thread that still reads keeps its place, or impatient callers would take all of them.
-                while not reading.done():
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await asyncio.wait([reading])
-                raise
+            # A thread that still reads keeps its place, or impatient callers would take all of them.
+            return await to_its_end(asyncio.ensure_future(self._database.read(work)))
 
     @contextlib.asynccontextmanager
     async def _turn(self, org_id: OrgId) -> AsyncIterator[None]:

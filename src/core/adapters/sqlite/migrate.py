@@ -15,12 +15,14 @@ from urllib.parse import quote
 from core.adapters.sqlite import foreign_values
 from core.adapters.sqlite.database import translated
 from core.adapters.sqlite.strangers import put_aside
-from core.adapters.sqlite.turns import Turns
+from core.adapters.sqlite.waiting_turns import WaitingTurns
 from core.model.errors import DatabaseError
 
 FOLDER: Final = Path(__file__).parent / "migrations"
 _JOURNAL: Final = "0002_journal"
 _DELETIONS: Final = "0004_deletions"
+_PATIENCE: Final = 600.0
+"""Seconds for which a process waits while another one migrates."""
 _SMALL: Final = 1 << 30
 """Bytes of a database that is written anew in seconds."""
 _FUNCTIONS: Final = {
@@ -115,7 +117,19 @@ def _refuse_unwritable(path: Path) -> None:
 
 
 def _missing(path: Path, known: list[str]) -> list[str]:
-    applied = _applied(path)
+    return _left_out(_applied(path), path, known)
+
+
+def refuse_outdated(connection: sqlite3.Connection, path: Path, folder: Path = FOLDER) -> None:
+    """Raises DatabaseError where this database is not of this program's version."""
+    if missing := _left_out(applied_in(connection), path, names_in(folder)):
+        raise DatabaseError(
+            f"the database {path} is not up to date: {missing[0]} is missing",
+            hint="start the flusher of this version, or run `memtrace migrate`",
+        )
+
+
+def _left_out(applied: set[str], path: Path, known: list[str]) -> list[str]:
     unknown = sorted(applied.difference(known))
     if unknown:
         raise DatabaseError(
@@ -142,7 +156,8 @@ def applied_in(connection: sqlite3.Connection) -> set[str]:
 def _turn(path: Path) -> Iterator[None]:
     lock = path.with_name(path.name + ".turn")
     try:
-        turns = Turns(lock)
+        turns = WaitingTurns(lock, _PATIENCE)
+        turns.make()
         for made in (lock, lock.with_name(lock.name + ".gate")):
             own_like(made, path)
     except OSError as e:

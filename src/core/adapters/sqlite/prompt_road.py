@@ -20,8 +20,10 @@ class JournalQueue:
     is_shared: Final = False
     """Every follower would see every row."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, poll: float = _POLL) -> None:
+        """Looks for news every `poll` seconds."""
         self._database = database
+        self._poll = poll
         self._clock = clock
         self._cursor: Micros = 0
         self._restarted_at = clock.micros()
@@ -39,12 +41,12 @@ class JournalQueue:
         """Nothing to do: the rows' own states say what became of them."""
 
     async def wait(self, seconds: float) -> None:
-        """Looks for a newer row four times a second: one step down the right edge of the table."""
+        """Looks for a newer row again and again: one step down the right edge of the table."""
         deadline = self._clock.monotonic() + seconds
         while (left := deadline - self._clock.monotonic()) > 0:
             if await self._database.read(self._has_news):
                 return
-            await asyncio.sleep(min(_POLL, left))
+            await asyncio.sleep(min(self._poll, left))
 
     async def close(self) -> None:
         """Nothing to do: what was received is owed."""
