@@ -124,7 +124,10 @@ class BotoAws:
             tcp_keepalive=True,
         )
         client = self._session.client(
-            service, config=config, endpoint_url=endpoint_of(service, self._environ) or None
+            service,
+            config=config,
+            endpoint_url=endpoint_of(service, self._environ) or None,
+            verify=self._environ.get("AWS_CA_BUNDLE") or None,
         )
         client.meta.events.register("before-parse.*", _refuse_unreadable)
         return client

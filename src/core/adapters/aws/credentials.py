@@ -34,14 +34,16 @@ Ask = Callable[[str, dict[str, str]], Awaitable[bytes]]
 """The body of a GET. Raises AwsError."""
 
 
-class _Told(msgspec.Struct, rename="pascal"):
+class Told(msgspec.Struct, rename="pascal"):
+    """The host's answer."""
+
     access_key_id: str
     secret_access_key: str
     token: str = ""
     expiration: datetime | None = None
 
     def __repr__(self) -> str:
-        return "_Told()"
+        return "Told()"
 
 
 class HostCredentials:
@@ -92,7 +94,7 @@ class HostCredentials:
     async def _renewed(self, address: str) -> Credentials:
         body = await self._ask(address, self._proof())
         try:
-            told = msgspec.json.decode(body, type=_Told)
+            told = msgspec.json.decode(body, type=Told)
         except ValueError:
             # From None: the cause may quote what it read.
             raise AwsError("NoCredentials", "what the host gave are no credentials") from None

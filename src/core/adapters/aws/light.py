@@ -47,9 +47,12 @@ class LightAws:
     Region, endpoints and credentials are read from `environ` at every call.
     """
 
-    def __init__(self, *, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, *, environ: Mapping[str, str], clock: Clock, largest_answer: int = _LARGEST_ANSWER
+    ) -> None:
         self._environ = environ
         self._clock = clock
+        self._largest = largest_answer
         self._credentials = HostCredentials(environ=environ, clock=clock, ask=self._ask_host)
         self._pools: dict[tuple[bool, bool], httpcore.AsyncConnectionPool] = {}
         self._tls: ssl.SSLContext | None = None
@@ -93,7 +96,7 @@ class LightAws:
         return answer_of(answer)
 
     async def _ask_host(self, url: str, headers: dict[str, str]) -> bytes:
-        status, _, body = await self._exchange("GET", url, headers, b"", _LARGEST_CREDENTIALS, fresh=True)
+        status, _, body = await self._exchange("GET", url, headers, b"", fresh=True)
         if status != 200:
             raise AwsError("", f"the host gave no credentials, but status {status}")
         return body
@@ -104,13 +107,14 @@ class LightAws:
         url: str,
         headers: Mapping[str, str],
         body: bytes,
-        largest: int = _LARGEST_ANSWER,
         *,
         fresh: bool,
     ) -> tuple[int, _Headers, bytes]:
         """(status, headers, whole body). Raises AwsError without a code when no answer came."""
         pool = self._pool(is_tls=url.startswith("https:"), fresh=fresh)
-        times = _ASKING_THE_HOST if method == "GET" else {"connect": _CONNECTING}
+        asks_host = method == "GET"
+        times = _ASKING_THE_HOST if asks_host else {"connect": _CONNECTING}
+        largest = _LARGEST_CREDENTIALS if asks_host else self._largest
         try:
             async with pool.stream(
                 method, url, headers=list(headers.items()), content=body, extensions={"timeout": times}
