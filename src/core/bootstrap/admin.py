@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.adapters.clock import SystemClock
 from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import opening
+from core.bootstrap.aws import opening_aws
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.parts import embedded_store
 from core.hashing import Hasher
@@ -53,7 +54,10 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
-        async with open_backend(settings, clock) as backend:
+        async with (
+            opening_aws(settings, clock, light=False) as api,
+            open_backend(settings, clock, api=api) as backend,
+        ):
             yield build_admin(settings, backend, clock, closing, store)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.model.errors import ConfigurationError
 from core.ports import (
@@ -30,6 +30,9 @@ from core.ports import (
 )
 from core.settings import Settings
 from core.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from core.adapters.aws.api import AwsApi
 
 
 class Backend(Protocol):
@@ -94,7 +97,7 @@ class Backend(Protocol):
 
 @contextlib.asynccontextmanager
 async def open_backend(
-    settings: Settings, clock: Clock, *, cache_kib: int | None = None
+    settings: Settings, clock: Clock, *, api: "AwsApi | None" = None, cache_kib: int | None = None
 ) -> AsyncIterator[Backend]:
     """The backend of a command or a flusher, brought up to date; closed when left.
 

@@ -3,13 +3,14 @@
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.adapters.clock import SystemClock, WakingClock
 from core.adapters.emf import EmfMetrics
 from core.adapters.folderless import Folderless
 from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import Arcs, opening
+from core.bootstrap.aws import opening_aws, sender_of
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.services import Ground, Services, services_on
 from core.hashing import Hasher
@@ -40,9 +41,14 @@ async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
     _refuse_open_door(settings)
     clock = WakingClock(SystemClock())
     metrics = EmfMetrics(process="edge", namespace=settings.metrics.namespace, clock=clock, stream=sys.stdout)
-    async with opening(settings, clock) as (closing, arcs), open_backend(settings, clock) as backend:
+    async with (
+        opening(settings, clock) as (closing, arcs),
+        opening_aws(settings, clock, light=True) as api,
+        open_backend(settings, clock, api=api) as backend,
+    ):
         closing.callback(metrics.flush)
-        ground = _ground(settings, clock, metrics, backend, arcs, closing)
+        sender = sender_of(settings, api, metrics)
+        ground = replace(_ground(settings, clock, metrics, backend, arcs, closing), sender=sender)
         yield Edge(
             services=services_on(ground, closing),
             clock=clock,

@@ -15,6 +15,7 @@ from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import RemoverRouter, StoreRouter
 from core.bootstrap.arcs import Arcs, opening
+from core.bootstrap.aws import opening_aws
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.parts import embedded_store, open_seeding
 from core.ports import Clock, EventRemover, Queue
@@ -53,7 +54,10 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
         # One thread: each costs its own buffers, and nobody waits for a batch.
         embedded = embedded_store(settings, clock, closing, threads=1)
         store = StoreRouter(embedded, arcs.store)
-        async with open_backend(settings, clock, cache_kib=_CACHE_KIB) as backend:
+        async with (
+            opening_aws(settings, clock, light=False) as api,
+            open_backend(settings, clock, api=api, cache_kib=_CACHE_KIB) as backend,
+        ):
             yield FlusherServices(
                 settings=settings,
                 clock=clock,

@@ -15,7 +15,7 @@ from core.deletions import Forgetting
 from core.hashing import Hasher
 from core.health import Health
 from core.ingest import Ingest
-from core.ports import Clock, EventStore, HealthBoard, Journal, Ledger, Replies
+from core.ports import Clock, EventStore, HealthBoard, Journal, Ledger, Replies, Sender
 from core.recall import Recall
 from core.sessions import Sessions
 from core.settings import Settings
@@ -65,6 +65,7 @@ class Ground:
     store: EventStore
     tenants: Tenants
     vault: Vault
+    sender: Sender | None = None
 
 
 def services_on(ground: Ground, closing: contextlib.ExitStack) -> Services:
@@ -78,7 +79,12 @@ def services_on(ground: Ground, closing: contextlib.ExitStack) -> Services:
         metrics=metrics,
         gate=_gate(ground, closing),
         tenants=ground.tenants,
-        ingest=Ingest(journal=ground.journal, metrics=metrics, deduplicates=settings.dedup.enabled),
+        ingest=Ingest(
+            journal=ground.journal,
+            metrics=metrics,
+            deduplicates=settings.dedup.enabled,
+            sender=ground.sender,
+        ),
         recall=recall,
         storyteller=Storyteller(recall=recall),
         agents=Agents(agents=backend.agents, sessions=sessions, tallies=recall, clock=clock),

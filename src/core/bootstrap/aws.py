@@ -1,0 +1,56 @@
+"""The way to AWS, and what is built on it: opened by whoever works there, and by nobody else."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from core.model.errors import ConfigurationError
+from core.ports import Clock, Sender
+from core.settings import Settings
+from core.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from core.adapters.aws.api import AwsApi
+
+
+@contextlib.asynccontextmanager
+async def opening_aws(settings: Settings, clock: Clock, *, light: bool) -> AsyncIterator["AwsApi | None"]:
+    """None where nothing of the settings is in AWS.
+
+    `light` is for an edge: what is imported and what a call costs is small. Raises ConfigurationError
+    without boto3 otherwise.
+    """
+    if settings.metadata.backend != "dynamodb" and not settings.queue.url:
+        yield None
+        return
+    api = _light(clock) if light else _boto()
+    try:
+        yield api
+    finally:
+        await api.close()
+
+
+def _light(clock: Clock) -> "AwsApi":
+    from core.adapters.aws.light import LightAws
+
+    return LightAws(environ=os.environ, clock=clock)
+
+
+def _boto() -> "AwsApi":
+    try:
+        from core.adapters.aws.boto import BotoAws
+    except ImportError:
+        raise ConfigurationError(
+            "DynamoDB and SQS need boto3 here", hint="install `memtrace-server[aws]`"
+        ) from None
+    return BotoAws(environ=os.environ)
+
+
+def sender_of(settings: Settings, api: "AwsApi | None", metrics: Metrics) -> Sender | None:
+    """The queue's end for whoever writes; None where the flusher follows the journal itself."""
+    if api is None or not settings.queue.url:
+        return None
+    from core.adapters.sqs.sender import SqsSender
+
+    return SqsSender(api=api, url=settings.queue.url, timeout=settings.queue.send_timeout, metrics=metrics)
