@@ -18,6 +18,7 @@
     │   ├── JournalFull           the org, or the journal in all, owes too much
     │   ├── ClockStepped          the clock runs behind the last stamp
     │   ├── TooManyDeletions      too many deletions of the org are not carried out yet
+    │   ├── MetadataBusy          the metadata table throttles or does not answer
     │   ├── Overloaded            too many requests at once
     │   ├── DeadlineExceeded      the time for the answer is over
     │   └── ShuttingDown          the service is stopping
@@ -37,9 +38,8 @@
     │   └── DatabaseError         the metadata database cannot be used
     └── InternalError             our own fault
 
-The message is one sentence for the caller; `hint` says the way out; `fields` are extra
-members of the answer (an id, a limit). None of them ever holds a secret. No HTTP here:
-`handlers/http/errors.py` has the one table of statuses.
+The message is one sentence for the caller; `hint` says the way out; `fields` are extra members of the
+answer (an id, a limit). No secrets, and no HTTP: `handlers/http/errors.py` has the one table of statuses.
 """
 
 from typing import ClassVar
@@ -62,10 +62,8 @@ class MemtraceError(Exception):
         **fields: object,
     ) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
-        if hint is not None:
-            self.hint = hint
-        if retry_after is not None:
-            self.retry_after = retry_after
+        self.hint = self.hint if hint is None else hint
+        self.retry_after = self.retry_after if retry_after is None else retry_after
         self.fields: dict[str, object] = fields
 
     @property
@@ -185,6 +183,12 @@ class TooManyDeletions(Unavailable):
     hint = "try again later; the operator sees what stands in the way with `memtrace deletions list`"
 
 
+class MetadataBusy(Unavailable):
+    """The metadata table cannot answer now."""
+
+    code = "metadata_busy"
+
+
 class Overloaded(Unavailable):
     """Too many requests at once."""
 
@@ -293,5 +297,3 @@ class DatabaseError(ConfigurationError):
 
 class InternalError(MemtraceError):
     """internal error"""
-
-    code = "internal_error"

@@ -1,0 +1,54 @@
+"""An `AwsApi` that lets calls through, and has them fail as a test wishes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.adapters.aws.api import AwsApi, AwsError, Service
+
+Verdict = AwsError | None
+
+
+class ScriptedAws:
+    """Asks `before` and `after` about every call: an error stops it, or hides its answer."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+        self.before: Callable[[str, Mapping[str, Any]], Verdict] = lambda *_: None
+        self.after: Callable[[str, Mapping[str, Any]], Verdict] = lambda *_: None
+        self.change: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda _, answer: answer
+        self.calls: list[str] = []
+
+    async def call(
+        self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
+    ) -> dict[str, Any]:
+        self.calls.append(operation)
+        if error := self.before(operation, parameters):
+            raise error
+        answer = await self._api.call(service, operation, parameters, timeout)
+        if error := self.after(operation, parameters):
+            raise error
+        return self.change(operation, answer)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
+def once(error: AwsError, operation: str) -> Callable[[str, Mapping[str, Any]], Verdict]:
+    """The error for the first call of this operation alone."""
+    left = [error]
+    return lambda called, _: left.pop() if called == operation and left else None
+
+
+def always(error: AwsError, operation: str = "") -> Callable[[str, Mapping[str, Any]], Verdict]:
+    """The error for every call, or every call of this operation."""
+    return lambda called, _: error if called == (operation or called) else None
+
+
+NO_ANSWER = AwsError("", "no answer within 5 seconds")
+THROTTLED = AwsError("ThrottlingException", "slow down", 400)
+DENIED = AwsError("AccessDeniedException", "the role may not", 400)
+
+
+def cancelled(*codes: str) -> AwsError:
+    reasons = [{"Code": code} for code in codes]
+    return AwsError("TransactionCanceledException", "cancelled", 400, {"CancellationReasons": reasons})

@@ -1,0 +1,51 @@
+"""DynamoDB as moto imitates it, in this process, asked as LightAws asks over the wire."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.test import Client
+
+from core.adapters.aws.api import Service
+from core.adapters.aws.protocol import answer_of, encoded, error_of, request_headers
+from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.table import create
+
+_AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-central-1/dynamodb/aws4_request"
+_numbers = count(1)
+
+
+class LocalDynamodb:
+    """An `AwsApi` without a network. Others have their turn before and after every call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        self._client = Client(create_backend_app("dynamodb"))
+
+    async def call(
+        self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
+    ) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        self.calls.append((operation, parameters))
+        headers = request_headers(service, operation) | {"Authorization": _AUTHORIZATION}
+        answer = self._client.post("/", data=encoded(parameters), headers=headers)
+        await asyncio.sleep(0)
+        if answer.status_code >= 300:
+            raise error_of(answer.status_code, answer.data, named="", date="", now=datetime.now(UTC))
+        return answer_of(answer.data)
+
+    async def close(self) -> None:
+        pass
+
+    def count(self, operation: str) -> int:
+        return sum(one == operation for one, _ in self.calls)
+
+
+async def fresh_table(api: LocalDynamodb) -> Dynamo:
+    """An empty table of its own."""
+    name = f"memtrace-{next(_numbers)}"
+    await create(api, name, timeout=5)
+    return Dynamo(api, table=name, timeout=5)
