@@ -27,6 +27,7 @@ EXPECTED = {
     "journal_full": 503,
     "too_many_deletions": 503,
     "clock_stepped": 503,
+    "metadata_busy": 503,
     "overloaded": 503,
     "deadline_exceeded": 504,
     "shutting_down": 503,
