@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.dead_letters import SqliteDeadLetters
@@ -16,6 +17,9 @@ from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.migrate import migrate
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
+from core.adapters.sqlite.shared import SharedDatabase
+from core.adapters.sqlite.shared_journal import SharedJournal
+from core.adapters.sqlite.sharing import make_shared
 from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.undertaker import SqliteUndertaker
 from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_key
@@ -28,6 +32,9 @@ OTHER = OrgId("org_other")
 ALWAYS = Span(0, 2**62)
 HOUR = 3_600_000_000
 WINDOW = 24 * HOUR
+Mode = Literal["sqlite", "sqlite-shared"]
+MODES: Final[tuple[Mode, ...]] = ("sqlite", "sqlite-shared")
+PATIENCE = 5.0
 
 
 def draft(content: str = "hello", key: str = "", **fields: object) -> Draft:
@@ -60,7 +67,7 @@ class Workshop:
 
     database: Database
     clock: ManualClock
-    journal: SqliteJournal
+    journal: SqliteJournal | SharedJournal
     outbox: SqliteOutbox
     queue: JournalQueue
     ledger: SqliteLedger
@@ -94,16 +101,10 @@ def make_file(path: Path) -> Path:
     return path
 
 
-def open_workshop(path: Path, clock: ManualClock, limits: JournalLimits | None = None) -> Workshop:
-    database = Database(path)
-    journal = SqliteJournal(
-        database,
-        clock=clock,
-        metrics=NoMetrics(),
-        limits=limits or JournalLimits(),
-        window=WINDOW,
-        grace=60_000_000,
-    )
+def open_workshop(
+    path: Path, clock: ManualClock, limits: JournalLimits | None = None, *, mode: Mode = "sqlite"
+) -> Workshop:
+    database, journal = (_shared if mode == "sqlite-shared" else _logged)(path, clock, limits)
     return Workshop(
         database,
         clock,
@@ -119,9 +120,36 @@ def open_workshop(path: Path, clock: ManualClock, limits: JournalLimits | None =
     )
 
 
+def _logged(path: Path, clock: ManualClock, limits: JournalLimits | None) -> tuple[Database, SqliteJournal]:
+    database = Database(path)
+    return database, SqliteJournal(
+        database,
+        clock=clock,
+        metrics=NoMetrics(),
+        limits=limits or JournalLimits(),
+        window=WINDOW,
+        grace=60_000_000,
+    )
+
+
+def _shared(path: Path, clock: ManualClock, limits: JournalLimits | None) -> tuple[Database, SharedJournal]:
+    make_shared(path)
+    database = SharedDatabase(path, patience=PATIENCE)
+    return database, SharedJournal(
+        database,
+        clock=clock,
+        metrics=NoMetrics(),
+        limits=limits or JournalLimits(),
+        window=WINDOW,
+        grace=60_000_000,
+    )
+
+
 @contextlib.contextmanager
-def workshop(path: Path, clock: ManualClock, limits: JournalLimits | None = None) -> Iterator[Workshop]:
-    shop = open_workshop(make_file(path), clock, limits)
+def workshop(
+    path: Path, clock: ManualClock, limits: JournalLimits | None = None, *, mode: Mode = "sqlite"
+) -> Iterator[Workshop]:
+    shop = open_workshop(make_file(path), clock, limits, mode=mode)
     try:
         yield shop
     finally:

@@ -15,6 +15,8 @@ from core.adapters.sqlite.migrate import migrate
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.replies import SqliteReplies
 from core.adapters.sqlite.sessions import SqliteSessions
+from core.adapters.sqlite.shared import SharedDatabase
+from core.adapters.sqlite.sharing import make_shared
 from core.model.memory import OrgId
 from core.model.tenant import Org
 from core.ports import AgentStore, BindingStore, HealthBoard, KeyStore, OrgStore, Replies, SessionStore
@@ -70,4 +72,16 @@ def sqlite(folder: Path) -> Iterator[Metadata]:
         database.close()
 
 
-BACKENDS = {"sqlite": sqlite}
+@contextmanager
+def sqlite_shared(folder: Path) -> Iterator[Metadata]:
+    path = folder / "memtrace.db"
+    migrate(path)
+    make_shared(path)
+    database = SharedDatabase(path, patience=5)
+    try:
+        yield metadata_over(database)
+    finally:
+        database.close()
+
+
+BACKENDS = {"sqlite": sqlite, "sqlite-shared": sqlite_shared}

@@ -20,6 +20,7 @@ from tests.contract.journals import (
     ALWAYS,
     OTHER,
     WINDOW,
+    Mode,
     Workshop,
     draft,
     named,
@@ -31,15 +32,9 @@ FOREVER = 2**62
 
 
 @pytest.fixture
-async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
-    with workshop(tmp_path / "m.db", clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def command(shop: Workshop, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
+async def command(shop: Workshop, tmp_path: Path, clock: ManualClock, mode: Mode) -> AsyncIterator[Workshop]:
     """Another process on the same file."""
-    with workshop(tmp_path / "m.db", clock) as opened:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as opened:
         yield opened
 
 
@@ -322,12 +317,12 @@ async def test_dead_letters_go_with_their_memory(shop: Workshop) -> None:
 
 
 async def test_no_stamp_is_given_twice_after_the_newest_memory_was_deleted(
-    tmp_path: Path, clock: ManualClock
+    tmp_path: Path, clock: ManualClock, mode: Mode
 ) -> None:
-    with workshop(tmp_path / "m.db", clock) as shop:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         memories = [await wrote(shop, str(n)) for n in range(5)]  # the clock stands: stamps run ahead of it
         await shop.deletions.bury(ACME, [grave_of(m) for m in memories])
-    with workshop(tmp_path / "m.db", clock) as shop:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         assert (await wrote(shop, "0")).time > memories[-1].time
         assert await shop.contents() == ["0"]
 
@@ -455,18 +450,6 @@ async def test_erasing_for_an_org_that_was_deleted_meanwhile_does_nothing(shop: 
     deletion = await buried(shop, await wrote(shop, "x"))
     await shop.database.write(lambda c: c.execute("DELETE FROM ledger WHERE org_id = ?", (ACME,)).rowcount)
     assert await shop.deletions.erase(deletion) == deletion
-
-
-async def test_the_index_forgets_deleted_memories_that_never_settled(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.adapters.sqlite.journal._WORTH_PRUNING", 4)
-    for n in range(20):
-        await wrote(shop, str(n), session_id="s" if n < 18 else "t")
-    await shop.deletions.erase(await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s")))
-    await shop.journal.prune()
-    assert shop.journal.indexed(ACME) == 2
-    assert await shop.contents() == ["18", "19"]
 
 
 async def test_deletions_beside_appends_cover_what_was_acknowledged_before_and_nothing_after(

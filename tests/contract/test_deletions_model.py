@@ -4,17 +4,18 @@ import asyncio
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from core.adapters.sqlite.journal import SqliteJournal
 from core.model.deletion import Deletion
 from core.model.memory import Exclusion, Memory, MemoryFilter, claim_key, decode
 from core.ports import Parcel
 from tests.clock import ManualClock
-from tests.contract.journals import ACME, ALWAYS, draft, make_file, open_workshop
+from tests.contract.journals import ACME, ALWAYS, Mode, draft, make_file, open_workshop
 
 T = TypeVar("T")
 SESSIONS = ("", "s", "t")
@@ -32,6 +33,8 @@ class DeletionMachine(RuleBasedStateMachine):
     `stored` stands for the event store: it holds what was ever delivered, deleted or not.
     """
 
+    mode: ClassVar[Mode] = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
@@ -47,7 +50,7 @@ class DeletionMachine(RuleBasedStateMachine):
         self.number = 0
 
     async def _open(self) -> Any:
-        return open_workshop(self.path, self.clock)
+        return open_workshop(self.path, self.clock, mode=self.mode)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -165,7 +168,8 @@ class DeletionMachine(RuleBasedStateMachine):
 
     @rule()
     def prune(self) -> None:
-        self.run(self.server.journal.prune())
+        if isinstance(self.server.journal, SqliteJournal):
+            self.run(self.server.journal.prune())
 
     @invariant()
     def reads_exactly_what_is_alive(self) -> None:
@@ -199,3 +203,13 @@ class DeletionMachine(RuleBasedStateMachine):
 
 TestDeletionsAgainstTheirModel = DeletionMachine.TestCase
 TestDeletionsAgainstTheirModel.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+class SharedDeletionMachine(DeletionMachine):
+    mode: ClassVar[Mode] = "sqlite-shared"
+
+
+TestSharedDeletionsAgainstTheirModel = SharedDeletionMachine.TestCase
+TestSharedDeletionsAgainstTheirModel.settings = settings(
+    max_examples=8, stateful_step_count=25, deadline=None
+)

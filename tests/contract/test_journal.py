@@ -3,13 +3,10 @@
 import asyncio
 import errno
 import fcntl
-import sqlite3
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.turns import Turns
@@ -21,7 +18,7 @@ from core.model.errors import (
     ShuttingDown,
     Unauthenticated,
 )
-from core.model.memory import Exclusion, MemoryFilter, OrgId, Span, parse_id
+from core.model.memory import MemoryFilter, OrgId, Span, parse_id
 from core.model.tenant import Org
 from core.model.timewindow import moment_of
 from tests.clock import ManualClock
@@ -30,6 +27,7 @@ from tests.contract.journals import (
     ALWAYS,
     OTHER,
     WINDOW,
+    Mode,
     Workshop,
     draft,
     make_file,
@@ -37,12 +35,6 @@ from tests.contract.journals import (
     open_workshop,
     workshop,
 )
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
-    with workshop(tmp_path / "m.db", clock) as opened:
-        yield opened
 
 
 async def settle_all(shop: Workshop, org: OrgId = ACME) -> list[int]:
@@ -63,10 +55,12 @@ async def test_receipts_come_in_order_with_ids_made_from_the_stamp(shop: Worksho
     assert [r.id for r in receipts] == [m.id for m in memories if m]
 
 
-async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path, clock: ManualClock) -> None:
-    with workshop(tmp_path / "m.db", clock) as shop:
+async def test_what_was_acknowledged_is_there_after_a_restart(
+    tmp_path: Path, clock: ManualClock, mode: Mode
+) -> None:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         await shop.journal.append(ACME, [draft("kept", session_id="s1")], None)
-    with workshop(tmp_path / "m.db", clock) as shop:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         assert await shop.contents() == ["kept"]
         assert await shop.contents(session_id="s1") == ["kept"]
 
@@ -158,12 +152,12 @@ async def test_stamps_grow_strictly_even_when_the_clock_stands_still(shop: Works
 
 
 async def test_a_clock_that_stepped_far_back_refuses_until_it_caught_up(
-    tmp_path: Path, clock: ManualClock
+    tmp_path: Path, clock: ManualClock, mode: Mode
 ) -> None:
-    with workshop(tmp_path / "m.db", clock) as shop:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         await shop.journal.append(ACME, [draft("a")], None)
     clock.step_wall(-5)
-    with workshop(tmp_path / "m.db", clock) as shop:
+    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
         with pytest.raises(ClockStepped):
             await shop.journal.append(ACME, [draft("b")], None)
         clock.advance(4.5)
@@ -185,9 +179,11 @@ async def test_a_long_queue_that_is_refused_leaves_the_road_open(shop: Workshop)
     assert (await shop.journal.append(ACME, [draft("b")], None))[0].memory
 
 
-async def test_a_full_org_is_refused_whole_and_others_are_not(tmp_path: Path, clock: ManualClock) -> None:
+async def test_a_full_org_is_refused_whole_and_others_are_not(
+    tmp_path: Path, clock: ManualClock, mode: Mode
+) -> None:
     limits = JournalLimits(memories_per_org=3, memories=5)
-    with workshop(tmp_path / "m.db", clock, limits) as shop:
+    with workshop(tmp_path / "m.db", clock, limits, mode=mode) as shop:
         await shop.journal.append(ACME, [draft("1"), draft("2")], None)
         with pytest.raises(JournalFull):
             await shop.journal.append(ACME, [draft("3"), draft("4")], None)
@@ -200,8 +196,10 @@ async def test_a_full_org_is_refused_whole_and_others_are_not(tmp_path: Path, cl
         assert (await shop.journal.append(ACME, [draft("4")], None))[0].memory
 
 
-async def test_bytes_and_claims_are_bounded_too(tmp_path: Path, clock: ManualClock) -> None:
-    with workshop(tmp_path / "m.db", clock, JournalLimits(bytes_per_org=500, claims_per_org=3)) as shop:
+async def test_bytes_and_claims_are_bounded_too(tmp_path: Path, clock: ManualClock, mode: Mode) -> None:
+    with workshop(
+        tmp_path / "m.db", clock, JournalLimits(bytes_per_org=500, claims_per_org=3), mode=mode
+    ) as shop:
         await shop.journal.append(ACME, [draft("x" * 600)], None)
         with pytest.raises(JournalFull, match="behind"):
             await shop.journal.append(ACME, [draft("y")], None)
@@ -282,54 +280,6 @@ async def test_a_claim_is_found_by_its_dedup_key(shop: Workshop) -> None:
     assert await shop.journal.claimed_at(ACME, "mine") is None
 
 
-async def test_the_index_forgets_what_was_settled_and_keeps_the_stragglers(shop: Workshop) -> None:
-    await shop.journal.append(ACME, [draft("dead one", session_id="s")], None)
-    lease = await shop.leased()
-    (parcel,) = await shop.queue.receive(10, 1 << 20)
-    await shop.outbox.dead(ACME, parcel.times, "refused", lease)
-    for start in range(0, 6_000, 1_000):
-        await shop.journal.append(ACME, [draft(str(start + i)) for i in range(1_000)], None)
-    await settle_all(shop)
-    await shop.journal.append(ACME, [draft("fresh", session_id="s")], None)
-    await shop.journal.prune()
-    assert shop.journal.indexed(ACME) == 2
-    assert await shop.contents() == ["dead one", "fresh"]
-    assert await shop.contents(session_id="s") == ["dead one", "fresh"]
-
-
-async def test_the_index_keeps_nothing_of_orgs_that_rest_or_are_gone(shop: Workshop) -> None:
-    await shop.journal.append(ACME, [draft("settled")], None)
-    await settle_all(shop)
-    await shop.journal.append(OTHER, [draft("gone")], None)
-    await SqliteOrgs(shop.database).delete_org(OTHER)
-    await shop.journal.prune()
-    assert (shop.journal.indexed(ACME), shop.journal.indexed(OTHER)) == (0, 0)
-
-
-async def test_what_is_appended_while_the_index_is_pruned_stays_in_it(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(3):
-        await shop.journal.append(ACME, [draft(f"{number} {n}") for n in range(2_000)], None)
-    deletions = SqliteDeletions(shop.database, clock=shop.clock)
-    shop.clock.advance(1)
-    await deletions.erase(await deletions.exclude(ACME, Exclusion(until=shop.clock.micros())))
-    shop.clock.advance(1)
-    read = shop.database.read
-
-    late = iter(("first", "second", "third"))
-
-    async def read_late(work: Callable[[sqlite3.Connection], object]) -> object:
-        await shop.journal.append(ACME, [draft(next(late))], None)
-        return await read(work)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shop.database, "read", read_late)
-        await shop.journal.prune()
-    assert await shop.contents() == ["first", "second"]
-    assert shop.journal.indexed(ACME) == 2
-
-
 async def test_an_append_waits_its_turn_behind_another_process(shop: Workshop) -> None:
     other = Turns(shop.database.path.with_name(shop.database.path.name + ".turn"))
     other.take()
@@ -354,33 +304,6 @@ async def test_a_lock_that_the_kernel_refuses_stops_one_append_and_no_more(
         patch.undo()
         await asyncio.wait_for(shop.journal.append(ACME, [draft("kept")], None), 5)
     assert await shop.contents() == ["kept"]
-
-
-async def test_a_disk_that_is_full_refuses_and_loses_nothing(shop: Workshop) -> None:
-    await shop.journal.append(ACME, [draft("before")], None)
-    pages = shop.database.writer.execute("PRAGMA page_count").fetchone()[0]
-    shop.database.writer.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(DatabaseError):
-        await shop.journal.append(ACME, [draft("x" * 100_000)], None)
-    shop.database.writer.execute("PRAGMA max_page_count = 1073741823")
-    assert (await shop.journal.append(ACME, [draft("after")], None))[0].memory
-    assert await shop.contents() == ["before", "after"]
-    assert (await shop.ledger.total()).owed == 2
-
-
-async def test_a_commit_that_fails_is_not_acknowledged(shop: Workshop) -> None:
-    shop.database.writer.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
-    shop.database.writer.execute(
-        "CREATE TABLE child (id REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
-    )
-    shop.database.writer.execute(
-        "CREATE TRIGGER spoil AFTER INSERT ON journal BEGIN INSERT INTO child VALUES (7); END"
-    )
-    with pytest.raises(DatabaseError):
-        await shop.journal.append(ACME, [draft("lost")], None)
-    shop.database.writer.execute("DROP TRIGGER spoil")
-    assert (await shop.journal.append(ACME, [draft("lost")], None))[0].memory
-    assert await shop.contents() == ["lost"]
 
 
 async def test_a_group_that_breaks_is_not_the_fault_of_who_wrote_before(shop: Workshop) -> None:
@@ -412,8 +335,8 @@ async def test_nothing_is_kept_of_a_caller_that_gives_up_while_it_waits(shop: Wo
     assert await shop.contents() == ["a", "b2"]
 
 
-async def test_after_closing_appends_are_refused(tmp_path: Path, clock: ManualClock) -> None:
-    shop = open_workshop(make_file(tmp_path / "m.db"), clock)
+async def test_after_closing_appends_are_refused(tmp_path: Path, clock: ManualClock, mode: Mode) -> None:
+    shop = open_workshop(make_file(tmp_path / "m.db"), clock, mode=mode)
     shop.close()
     with pytest.raises(ShuttingDown):
         await shop.journal.append(ACME, [draft()], None)

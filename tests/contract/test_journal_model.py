@@ -4,15 +4,16 @@ import asyncio
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from core.adapters.sqlite.journal import SqliteJournal
 from core.ports import Parcel
 from tests.clock import ManualClock
-from tests.contract.journals import ACME, WINDOW, draft, make_file, named, open_workshop
+from tests.contract.journals import ACME, WINDOW, Mode, draft, make_file, named, open_workshop
 
 T = TypeVar("T")
 keys = st.integers(0, 5)
@@ -20,6 +21,8 @@ keys = st.integers(0, 5)
 
 class JournalMachine(RuleBasedStateMachine):
     """`rows`: state of each unsettled memory by time. `claims`: key → time of its memory."""
+
+    mode: ClassVar[Mode] = "sqlite"
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +37,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.settled: set[int] = set()
 
     async def _open(self) -> Any:
-        return open_workshop(self.path, self.clock)
+        return open_workshop(self.path, self.clock, mode=self.mode)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -127,7 +130,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule()
     def prune(self) -> None:
-        self.run(self.shop.journal.prune())
+        if isinstance(self.shop.journal, SqliteJournal):
+            self.run(self.shop.journal.prune())
 
     @invariant()
     def holds_exactly_what_the_model_holds(self) -> None:
@@ -144,3 +148,11 @@ class JournalMachine(RuleBasedStateMachine):
 
 TestJournalAgainstItsModel = JournalMachine.TestCase
 TestJournalAgainstItsModel.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+class SharedJournalMachine(JournalMachine):
+    mode: ClassVar[Mode] = "sqlite-shared"
+
+
+TestSharedJournalAgainstItsModel = SharedJournalMachine.TestCase
+TestSharedJournalAgainstItsModel.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)

@@ -1,23 +1,13 @@
 """The promises of `Queue`, `Outbox`, `Ledger`, `DeadLetters` and `Expiry` over one journal."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from core.model.errors import LeaseLost
 from core.model.memory import decode, parse_id
 from core.ports import Lease, Parcel
-from tests.clock import ManualClock
-from tests.contract.journals import ACME, OTHER, WINDOW, Workshop, draft, named, workshop
+from tests.contract.journals import ACME, OTHER, WINDOW, Workshop, draft, named
 
 MUCH = 1 << 30
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
-    with workshop(tmp_path / "m.db", clock) as opened:
-        yield opened
 
 
 async def written(shop: Workshop, *contents: str, org: str = ACME) -> Parcel:

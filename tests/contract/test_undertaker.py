@@ -1,24 +1,14 @@
 """The promises of `Undertaker`: what the flusher writes down about deletions, and only while it may."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from core.model.errors import LeaseLost
 from core.model.memory import Exclusion, MemoryFilter, OrgId, claim_key
 from core.ports import Lease, Tail
-from tests.clock import ManualClock
-from tests.contract.journals import ACME, ALWAYS, OTHER, Workshop, draft, named, workshop
+from tests.contract.journals import ACME, ALWAYS, OTHER, Workshop, draft, named
 from tests.contract.test_deletions import FOREVER, buried, settled, wrote
 
 STRANGER = Lease("stranger:1", 99)
-
-
-@pytest.fixture
-async def shop(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Workshop]:
-    with workshop(tmp_path / "m.db", clock) as opened:
-        yield opened
 
 
 async def tail(shop: Workshop) -> Tail:

@@ -110,3 +110,22 @@ async def open_backend(
             yield open_sqlite(settings, clock, closing, cache_kib=cache_kib)
     else:
         raise ConfigurationError("metadata.backend dynamodb cannot be opened here")
+
+
+@contextlib.asynccontextmanager
+async def open_edge_backend(
+    settings: Settings, clock: Clock, *, api: "AwsApi | None" = None
+) -> AsyncIterator[Backend]:
+    """That of one of many processes which answer requests: it brings nothing up to date; closed when left.
+
+    A SQLite file is a shared one here, and is not opened before it is needed: requests are answered
+    with DatabaseError until a flusher or a command has made it what it must be.
+    """
+    if settings.metadata.backend == "sqlite":
+        from core.bootstrap.shared_sqlite import open_shared
+
+        with contextlib.ExitStack() as closing:
+            yield open_shared(settings, clock, closing)
+    else:
+        async with open_backend(settings, clock, api=api) as backend:
+            yield backend

@@ -11,7 +11,7 @@ from core.adapters.folderless import Folderless
 from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import Arcs, opening
 from core.bootstrap.aws import opening_aws, sender_of
-from core.bootstrap.backend import Backend, open_backend
+from core.bootstrap.backend import Backend, open_edge_backend
 from core.bootstrap.services import Ground, Services, services_on
 from core.hashing import Hasher
 from core.model.errors import ConfigurationError
@@ -44,7 +44,7 @@ async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
     async with (
         opening(settings, clock) as (closing, arcs),
         opening_aws(settings, clock, light=True) as api,
-        open_backend(settings, clock, api=api) as backend,
+        open_edge_backend(settings, clock, api=api) as backend,
     ):
         closing.callback(metrics.flush)
         sender = sender_of(settings, api, metrics)

@@ -4,7 +4,7 @@ Imports nothing that migrates: an edge opens with `open_shared` what a flusher o
 """
 
 import contextlib
-import secrets
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -66,7 +66,7 @@ class SharedSqlite(SqlitePorts):
     @cached_property
     def owner(self) -> str:
         """Not `host:pid`: on another machine of that name such a process is not to be looked for."""
-        return f"{owner_name()}-{secrets.token_hex(4)}"
+        return f"{owner_name()}-{os.urandom(4).hex()}"
 
     def open_journal(self, metrics: Metrics) -> SharedJournal:
         journal = SharedJournal(
