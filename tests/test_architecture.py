@@ -87,6 +87,7 @@ STARTS_STAND_INS: Final = ("handlers.cli.",)
 STATEMENTS: Final = tuple(f"core.adapters.events.{name}" for name in ("covering", "literal", "schema", "sql"))
 """The SQL and the columns that both stores share."""
 CALLS_AWS: Final = ("core.adapters.dynamodb.", "core.adapters.sqs.")
+DOOR_OF_THE_FLUSHER: Final = "flusher.endpoint"
 FOR_ALL: Final = ("core.telemetry", "core.families", "core.settings", "core.settings_field")
 """Services that every layer behind the model may use."""
 
@@ -188,7 +189,7 @@ def test_the_model_is_pure() -> None:
 )
 def test_drivers_and_doors_stay_where_they_belong(row: str, banned: set[str]) -> None:
     def check(module: Module) -> Iterator[str]:
-        if zone(module.name) == row:
+        if zone(module.name) == row and module.name != DOOR_OF_THE_FLUSHER:
             yield from (
                 f"line {line} imports {n}" for n, line in module.imports() if n.split(".")[0] in banned
             )

@@ -172,6 +172,16 @@ class FlusherSettings:
         low=1,
         high=1_000,
     )
+    shutdown_timeout: float = setting(
+        100.0,
+        "how long stopping may take where the flusher is a process of its own: what it holds is sent,"
+        " the rest is given back; beside a server `server.shutdown_timeout` counts",
+        unit="seconds",
+        low=1,
+        high=_HOUR,
+    )
+    health_host: str = setting("127.0.0.1", "address on which it says whether it lives, and its metrics")
+    health_port: int = setting(0, "port for that; 0: nowhere", low=0, high=65_535)
 
     def __post_init__(self) -> None:
         check_ranges("flusher", self)

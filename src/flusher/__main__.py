@@ -12,7 +12,7 @@ from core.model.errors import MemtraceError
 from core.settings import Settings
 from core.settings_source import load
 from flusher.ports import FlusherPorts
-from flusher.process import drain_seconds_of, limits_of, serve
+from flusher.process import limits_of, manner_of, serve
 
 
 def ports_of(services: FlusherServices) -> FlusherPorts:
@@ -45,18 +45,13 @@ def ports_of(services: FlusherServices) -> FlusherPorts:
 
 
 async def run_flusher(settings: Settings, *, wait: bool = False, child: bool = False) -> None:
-    """Flushes until told to stop. Raises HeldByOther when another process does, unless `wait`.
+    """Flushes until told to stop. Raises HeldByOther when another process does, unless `wait`, or
+    where flushers share a queue.
 
     As a `child` it also ends when its standard input does. Raises ConfigurationError.
     """
     async with open_flusher(settings) as services:
-        await serve(
-            ports_of(services),
-            limits_of(settings),
-            drain_seconds=drain_seconds_of(settings),
-            wait=wait,
-            is_child=child,
-        )
+        await serve(ports_of(services), limits_of(settings), manner_of(settings, wait=wait, child=child))
 
 
 def main(arguments: list[str] | None = None) -> int:

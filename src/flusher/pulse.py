@@ -8,8 +8,8 @@ from typing import Final, Literal
 from core.model.errors import MemtraceError
 from core.ports import Clock
 
-Role = Literal["lease", "deliveries", "standby"]
-"""It does everything; it delivers what a shared queue gives it; it waits for the lease."""
+Role = Literal["lease", "deliveries", "standby", "stopping"]
+"""It does everything; it delivers what a shared queue gives it; it waits for the lease; it ends."""
 LONGEST_TURN: Final = 30.0
 """Seconds: a turn waits for the journal alone, and each of its calls has a bound far below."""
 ANSWER_WITHIN: Final = 3.0
@@ -36,12 +36,14 @@ class Pulse:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._turned_at = clock.monotonic()
+        self.is_stopping = False
+        """It turns no more, and ends in time by other means."""
 
     def turned(self) -> None:
         self._turned_at = self._clock.monotonic()
 
     def since_turn(self) -> float:
-        return self._clock.monotonic() - self._turned_at
+        return 0.0 if self.is_stopping else self._clock.monotonic() - self._turned_at
 
 
 async def verdict(

@@ -61,6 +61,7 @@ class Flusher:
 
     async def open(self) -> None:
         """Takes the lease, if it may be had. Raises HeldByOther where nothing can be done without."""
+        self._pulse.is_stopping = False
         await (self.lease.seek() if self._opened().queue.is_shared else self.lease.acquire())
         self._take_office()
 
@@ -88,13 +89,15 @@ class Flusher:
     @property
     def role(self) -> Role:
         """What it may do now."""
+        if self._pulse.is_stopping:
+            return "stopping"
         if self.tenure is not None:
             return "lease"
-        return "deliveries" if self._opened().queue.is_shared else "standby"
+        return "deliveries" if self.road is not None and self.road.queue.is_shared else "standby"
 
     async def verdict(self) -> Verdict:
         """Whether it lives, for whoever asks from outside."""
-        held = self._opened().consumer.held
+        held = self.road.consumer.held if self.road is not None else 0
         return await verdict(
             self._pulse, role=self.role, held_bytes=held, ask_journal=self._ports.leases.holder
         )
@@ -104,12 +107,13 @@ class Flusher:
 
         Where others share the queue the lease is given back before, so that none of its work waits.
         """
-        road = self._opened()
-        if self.tenure is not None:
-            await self.tenure.close()
+        road, tenure = self._opened(), self.tenure
+        self._pulse.is_stopping = True
+        if tenure is not None:
+            await tenure.close()
         if road.queue.is_shared:
             await self._resign()
-        elif self.tenure is None:
+        elif tenure is None:
             return
         try:
             await road.drain(seconds)

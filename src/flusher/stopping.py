@@ -36,19 +36,21 @@ class Stop:
 
 
 @contextlib.contextmanager
-def on_signals(stop: Stop) -> Iterator[None]:
+def on_signals(stop: Stop, *, seconds: float) -> Iterator[None]:
     """Within, the first signal asks to end in order; the second ends the process at once with 1.
 
-    The second does not go through the event loop, which may be what hangs. Whatever was
-    acknowledged is durable in the journal by then.
+    So does leaving later than `seconds` after the first. Neither goes through the event loop, which
+    may be what hangs. Whatever was acknowledged is durable in the journal by then.
     """
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, _exit)
 
     def first() -> None:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, _exit)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
         stop.ask()
 
     for number in SIGNALS:
@@ -56,6 +58,7 @@ def on_signals(stop: Stop) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)

@@ -10,9 +10,11 @@ from typing import Any
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.health_board import SqliteHealthBoard
+from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.orgs import SqliteOrgs
+from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
-from core.model.errors import MasterKeyError
+from core.model.errors import LeaseLost, MasterKeyError
 from core.model.memory import OrgId
 from core.model.tenant import Binding, SealedBinding
 from core.ports import Backlog, Receipt
@@ -24,6 +26,7 @@ from flusher.tenure import Tenure
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER, Workshop, draft, workshop
 from tests.flushing.fakes import CountingMetrics, ListMerger, ListRemover, ListUndertaker, ShelfStore
+from tests.flushing.line import Line, parcel_of
 
 SMALL = FlusherLimits(batch=BatchLimits(count=5, age=10.0), settle_rows=1_000)
 """Batches of five, so that a test need not write thousands."""
@@ -67,6 +70,9 @@ class Rig:
     undertaker: ListUndertaker
     others: list[Flusher] = field(default_factory=list)
     """Closed with the rig."""
+    crashed: list[Flusher] = field(default_factory=list)
+    line: Line | None = None
+    """The queue that the flushers share, where they share one."""
 
     @property
     def road(self) -> Road:
@@ -79,13 +85,29 @@ class Rig:
         return self.flusher.tenure
 
     async def write(self, *contents: str, org: OrgId = ACME) -> list[Receipt]:
-        return await self.shop.journal.append(org, [draft(c) for c in contents], None)
+        receipts = await self.shop.journal.append(org, [draft(c) for c in contents], None)
+        if self.line is not None:
+            self.line.send(parcel_of(receipts))
+        return receipts
 
     async def turn(self, seconds: float = 0.0) -> None:
         """Time passes, then one turn, and all that it started ends (but what hangs)."""
         self.clock.advance(seconds)
         await self.flusher.step()
         await self.ends()
+
+    async def round(self, seconds: float = 0.0) -> None:
+        """Time passes, then one heartbeat and one turn of every flusher, and all that they started ends."""
+        self.clock.advance(seconds)
+        for flusher in [self.flusher, *self.others]:
+            with contextlib.suppress(LeaseLost):
+                await (flusher.lease.seek() if flusher.lease.fence is None else flusher.lease.beat())
+            await flusher.step()
+        await self.ends()
+
+    async def rounds(self, count: int, seconds: float = 1.0) -> None:
+        for _ in range(count):
+            await self.round(seconds)
 
     async def turns(self, count: int, seconds: float = 1.0) -> None:
         for _ in range(count):
@@ -94,8 +116,9 @@ class Rig:
     async def ends(self) -> None:
         """What is under way ends, unless a store hangs."""
         if not self.store.hangs:
-            if self.flusher.road is not None:
-                await self.road.crew.idle()
+            for flusher in [self.flusher, *self.others]:
+                if flusher.road is not None:
+                    await flusher.road.crew.idle()
             return
         for _ in range(100):
             await asyncio.sleep(0.001)
@@ -118,6 +141,19 @@ class Rig:
         self.others.append(flusher)
         return flusher
 
+    def crash(self, flusher: Flusher) -> None:
+        """Nothing of it is heard again; what it had received stays hidden for a while."""
+        if flusher is self.flusher:
+            self.flusher = self.others.pop()
+        else:
+            self.others.remove(flusher)
+        self.crashed.append(flusher)
+
+    @property
+    def shared(self) -> Line:
+        assert self.line is not None
+        return self.line
+
 
 def opened(sealed: SealedBinding) -> Binding:
     return Binding(
@@ -132,9 +168,14 @@ def admin_key_of(sealed: SealedBinding) -> str:
 
 
 @contextlib.asynccontextmanager
-async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> AsyncIterator[Rig]:
+async def rig(
+    path: Path, clock: ManualClock, limits: FlusherLimits = SMALL, line: Line | None = None
+) -> AsyncIterator[Rig]:
     """Two bound orgs, a flusher that holds the lease."""
     with workshop(path / "m.db", clock) as shop:
+        if line is not None:
+            shop.outbox = SqliteOutbox(shop.database, clock=clock, sweeps_all=True)
+            shop.ledger = SqliteLedger(shop.database, sweeps_all=True)
         store, metrics, merger = ShelfStore(), CountingMetrics(), ListMerger()
         remover, undertaker = ListRemover(), ListUndertaker()
         board, bindings = SqliteHealthBoard(shop.database), SqliteBindings(shop.database)
@@ -142,7 +183,7 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
         ports = FlusherPorts(
             clock=clock,
             owner="a:1",
-            open_queue=lambda: JournalQueue(shop.database, clock=clock),
+            open_queue=line.end if line is not None else lambda: JournalQueue(shop.database, clock=clock),
             outbox=shop.outbox,
             ledger=shop.ledger,
             leases=shop.leases,
@@ -178,6 +219,7 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
             agents,
             remover,
             undertaker,
+            line=line,
         )
         for number, org in enumerate((ACME, OTHER)):
             await made.bind(org, id=f"arc_{number}")
@@ -185,5 +227,5 @@ async def rig(path: Path, clock: ManualClock, limits: FlusherLimits = SMALL) -> 
         try:
             yield made
         finally:
-            for flusher in [made.flusher, *made.others]:
+            for flusher in [made.flusher, *made.others, *made.crashed]:
                 await flusher.close()

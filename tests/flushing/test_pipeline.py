@@ -221,6 +221,6 @@ async def test_without_the_lease_nothing_is_received(mill: Rig) -> None:
     await mill.flusher.close()
     await mill.write("a", "b", "c", "d", "e")
     assert not await mill.flusher.step()
+    assert mill.flusher.role == "standby"
     await mill.flusher.drain(1)
     assert mill.road.batcher.orgs() == []
-    assert mill.flusher.role == "standby"

@@ -13,7 +13,7 @@ from core.model.memory import Micros
 from core.ports import Lease, Parcel
 from core.settings import Settings
 from flusher.crew import Crew
-from flusher.process import drain_seconds_of, limits_of, serve
+from flusher.process import Manner, limits_of, manner_of, serve
 from flusher.service import Flusher
 from flusher.stopping import Stop, on_parents_death, on_signals
 from tests.contract.journals import ACME
@@ -152,13 +152,16 @@ async def test_closing_a_crew_cancels_its_work_and_waits_for_it() -> None:
 
 async def test_the_first_signal_asks_to_end() -> None:
     stop = Stop(5)
-    before = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
-    with on_signals(stop):
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = [signal.getsignal(s) for s in numbers]
+    with on_signals(stop, seconds=60):
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(5):
             await stop.asked()
         assert callable(signal.getsignal(signal.SIGTERM))
-    assert [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)] == before
+        assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+    assert [signal.getsignal(s) for s in numbers] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 async def test_the_parents_death_asks_to_end_soon() -> None:
@@ -180,7 +183,7 @@ async def test_the_parents_death_asks_to_end_soon() -> None:
 async def test_serving_ends_with_a_signal(mill: Rig) -> None:
     await mill.flusher.close()
     before = signal.getsignal(signal.SIGTERM)
-    serving = asyncio.create_task(serve(mill.ports, mill.limits, drain_seconds=1, wait=False, is_child=False))
+    serving = asyncio.create_task(serve(mill.ports, mill.limits, Manner(shutdown=5, drain=1)))
     await eventually(lambda: signal.getsignal(signal.SIGTERM) is not before)
     async with asyncio.timeout(5):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -194,4 +197,7 @@ def test_the_settings_reach_the_limits() -> None:
     assert (limits.batch.count, limits.batch.bytes, limits.batch.age) == (10_000, 4 << 20, 10.0)
     assert (limits.batch.largest_count, limits.batch.share) == (50_000, 16 << 20)
     assert limits.window == 24 * 3600
-    assert drain_seconds_of(settings) == 15.0
+    alone = manner_of(settings, wait=False, child=False)
+    assert (alone.shutdown, alone.drain, alone.wait, alone.health_port) == (100, 80, False, 0)
+    beside = manner_of(settings, wait=False, child=True)
+    assert (beside.shutdown, beside.drain, beside.wait, beside.is_child) == (30, 15, True, True)

@@ -153,3 +153,22 @@ def test_a_flusher_that_holds_the_lease_is_named(database: Path, capsys: pytest.
         asyncio.run(SqliteLeases(opened, clock=SystemClock()).acquire("elsewhere:7", 60))
     assert run(["health", "--flusher"]) == 0
     assert capsys.readouterr().out.endswith("elsewhere:7 flushes\n")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_flusher_with_an_endpoint_is_asked_there(
+    database: Path, server: HTTPServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("MEMTRACE_FLUSHER_HEALTH_HOST", host)
+    monkeypatch.setenv("MEMTRACE_FLUSHER_HEALTH_PORT", str(server.server_port))
+    assert run(["health", "--flusher"]) == 0
+    assert Probe.asked == ["/livez"]
+
+
+def test_a_flusher_whose_endpoint_is_silent_is_not_alive(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEMTRACE_FLUSHER_HEALTH_HOST", "::1")
+    monkeypatch.setenv("MEMTRACE_FLUSHER_HEALTH_PORT", str(free_port()))
+    assert run(["health", "--flusher"]) == 1
+    assert "http://[::1]:" in capsys.readouterr().err

@@ -15,6 +15,8 @@ from handlers.holding import holder_of
 _SECONDS: Final = 4.0
 """Below the timeout that a container's health check usually has, so that its log has our words."""
 _PATH: Final = "/livez"
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a process that listens everywhere is asked from beside it."""
 _CONNECTIONS: Final = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
@@ -27,13 +29,15 @@ def health(
 ) -> None:
     """Say whether the server is alive.
 
-    Asks for /livez; with --flusher, whether any process flushes. The exit code is 1 when not.
+    Asks for /livez; with --flusher, whether any process flushes, or, where flusher.health_port is
+    set, whether the one of this machine lives. The exit code is 1 when not.
     """
     call = call_of(ctx)
-    if flusher:
+    endpoint = _endpoint(call) if flusher else ""
+    if flusher and not endpoint:
         say(f"{_flushing(call)} flushes")
         return
-    asked = url or _served(call)
+    asked = url or endpoint or _served(call)
     _ask(asked)
     say(f"{asked} is alive")
 
@@ -46,6 +50,15 @@ def _served(call: Call) -> str:
     if not holder.pid:
         raise Unavailable("the server is starting", hint="ask again in a moment")
     return holder.url
+
+
+def _endpoint(call: Call) -> str:
+    """Where this machine's flusher answers; empty where it does not."""
+    own = call.settings().flusher
+    if not own.health_port:
+        return ""
+    host = _LOOPBACK.get(own.health_host, own.health_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{own.health_port}"
 
 
 def _flushing(call: Call) -> str:
