@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.adapters.clock import SystemClock
 from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import opening
-from core.bootstrap.aws import opening_aws
+from core.bootstrap.aws import dead_messages_of, opening_aws
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.parts import embedded_store
 from core.hashing import Hasher
@@ -16,6 +16,7 @@ from core.ports import (
     BindingStore,
     Clock,
     DeadLetters,
+    DeadMessages,
     EventStore,
     HealthBoard,
     Leases,
@@ -37,6 +38,7 @@ class Admin:
     backend: Backend
     tenants: Tenants
     dead_letters: DeadLetters
+    dead_messages: DeadMessages | None
     ledger: Ledger
     leases: Leases
     board: HealthBoard
@@ -58,7 +60,8 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
             opening_aws(settings, clock, light=False) as api,
             open_backend(settings, clock, api=api) as backend,
         ):
-            yield build_admin(settings, backend, clock, closing, store)
+            messages = dead_messages_of(settings, api)
+            yield build_admin(settings, backend, clock, closing, store, messages)
 
 
 def build_admin(
@@ -67,6 +70,7 @@ def build_admin(
     clock: Clock,
     closing: contextlib.ExitStack,
     store: StoreRouter,
+    dead_messages: DeadMessages | None = None,
 ) -> Admin:
     vault = Vault(parse_master_key(settings.master_key))
     hasher = closing.enter_context(contextlib.closing(Hasher()))
@@ -86,6 +90,7 @@ def build_admin(
         backend=backend,
         tenants=tenants,
         dead_letters=backend.dead_letters,
+        dead_messages=dead_messages,
         ledger=backend.ledger,
         leases=backend.leases,
         board=backend.board,

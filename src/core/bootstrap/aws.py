@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from core.model.errors import ConfigurationError
-from core.ports import Clock, Sender
+from core.ports import Clock, DeadMessages, Queue, Sender
 from core.settings import Settings
 from core.telemetry import Metrics
 
@@ -54,3 +54,26 @@ def sender_of(settings: Settings, api: "AwsApi | None", metrics: Metrics) -> Sen
     from core.adapters.sqs.sender import SqsSender
 
     return SqsSender(api=api, url=settings.queue.url, timeout=settings.queue.send_timeout, metrics=metrics)
+
+
+def queue_opener(
+    settings: Settings, api: "AwsApi | None", clock: Clock, follow_journal: Callable[[], Queue]
+) -> Callable[[], Queue]:
+    """What opens the flusher's end of the queue."""
+    if api is None or not settings.queue.url:
+        return follow_journal
+    from core.adapters.sqs.queue import SqsQueue
+
+    return lambda: SqsQueue(
+        api=api, url=settings.queue.url, visibility=settings.queue.visibility, clock=clock
+    )
+
+
+def dead_messages_of(settings: Settings, api: "AwsApi | None") -> DeadMessages | None:
+    """None where there is no queue for messages that nobody can read."""
+    queue = settings.queue
+    if api is None or not queue.url or not queue.dead_letter_url:
+        return None
+    from core.adapters.sqs.dead import SqsDeadMessages
+
+    return SqsDeadMessages(api=api, url=queue.dead_letter_url, queue_url=queue.url)

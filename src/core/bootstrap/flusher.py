@@ -15,7 +15,7 @@ from core.adapters.events.removing import ParquetRemover
 from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import RemoverRouter, StoreRouter
 from core.bootstrap.arcs import Arcs, opening
-from core.bootstrap.aws import opening_aws
+from core.bootstrap.aws import opening_aws, queue_opener
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.parts import embedded_store, open_seeding
 from core.ports import Clock, EventRemover, Queue
@@ -63,7 +63,7 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
                 clock=clock,
                 backend=backend,
                 metrics=_metrics(settings, clock, closing),
-                open_queue=backend.follow_journal,
+                open_queue=queue_opener(settings, api, clock, backend.follow_journal),
                 vault=Vault(parse_master_key(settings.master_key)),
                 store=store,
                 open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),

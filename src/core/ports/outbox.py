@@ -170,6 +170,38 @@ class DeadLetters(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """A message of the queue that nobody could read; never with what it holds."""
+
+    id: str
+    bytes: int
+    sent_at: Micros
+    receives: int
+    """How often it was received, by those who look at it here too."""
+    reason: str
+    """Why it cannot be read, or that it can."""
+
+
+class DeadMessages(Protocol):
+    """The queue's dead letters. Nothing is lost with them: the journal owes what they carried.
+
+    All raise QueueError.
+    """
+
+    async def list_messages(self, limit: int) -> list[DeadMessage]:
+        """So many of them at most, the newest first. They are hidden from others for a moment."""
+        ...
+
+    async def replay_messages(self, limit: int) -> int:
+        """Sends so many to the queue again, each deleted here only afterwards: it may arrive twice."""
+        ...
+
+    async def purge_messages(self) -> int:
+        """Gives up all. About how many there were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What one org's journal holds, and how its store is doing."""
 
