@@ -1,17 +1,19 @@
 # The server, the flusher and all commands: `docker build --tag memtrace .`
+# For AWS, with what reaches its services: --build-arg LOCK=aws (`infra/push-image` does it)
 # A base pinned by digest: --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
+ARG LOCK=runtime
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/runtime.txt requirements/aws.txt requirements/
 # Tools in one environment, what runs in another: every package by version and hash, none built here.
 RUN python -m venv tools \
  && tools/bin/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r requirements/build.txt \
  && python -m venv --without-pip /opt/memtrace \
  && tools/bin/python -m pip --python /opt/memtrace/bin/python install --quiet --no-deps --require-hashes \
-    --only-binary :all: -r requirements/runtime.txt
+    --only-binary :all: -r requirements/${LOCK:-runtime}.txt
 COPY pyproject.toml README.md LICENSE memtrace.toml.example ./
 COPY src src
 RUN tools/bin/python -m hatchling build -t wheel -d dist \

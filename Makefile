@@ -6,7 +6,7 @@ PORT ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lock deb docker clean
+.PHONY: help install run test check lock deb docker package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -33,8 +33,15 @@ lock: ## write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newe
 deb: install ## build a Debian package in dist/, for this machine's Debian and its Python
 	@infra/deb/build
 
+package: install ## build what runs in AWS Lambda, in dist/, without Docker
+	@.venv/bin/python scripts/package.py
+
+# What `sam build` calls, for each function of template.yaml.
+build-%:
+	@$(or $(wildcard .venv/bin/python),python3) scripts/package.py --into "$(ARTIFACTS_DIR)"
+
 docker: ## build the container image memtrace:latest
 	@docker build --tag memtrace:latest .
 
 clean: ## remove what the other commands made, but no data
-	@rm -rf .venv .sdk-venv dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .sdk-venv .aws-sam dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis

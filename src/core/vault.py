@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import secrets
 from typing import Final, NoReturn
 
@@ -14,6 +15,7 @@ from core.model.tenant import Binding, SealedBinding
 
 MASTER_KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_is_hexadecimal: Final = re.compile(rf"[0-9A-Fa-f]{{{2 * MASTER_KEY_BYTES}}}").fullmatch
 _WAY_OUT: Final = (
     "set MEMTRACE_MASTER_KEY to the key that this installation was set up with; "
     "for a new installation, `memtrace keygen master` makes one"
@@ -26,10 +28,16 @@ def generate_master_key() -> str:
 
 
 def parse_master_key(text: str | None) -> bytes:
-    """The 32 bytes of a base64 master key. Raises MasterKeyError, which never shows it."""
+    """The 32 bytes of a master key, in base64 or as 64 hexadecimal digits.
+
+    Neither can be taken for the other: so many digits are base64 of 48 bytes. Raises
+    MasterKeyError, which never shows it.
+    """
     stripped = (text or "").strip()
     if not stripped:
         raise MasterKeyError("MEMTRACE_MASTER_KEY is not set", hint=_WAY_OUT)
+    if _is_hexadecimal(stripped):
+        return bytes.fromhex(stripped)
     try:
         key = base64.b64decode(stripped, validate=True)
     except (binascii.Error, ValueError):

@@ -92,6 +92,10 @@ def test_blanks_around_a_master_key_do_not_matter() -> None:
     assert parse_master_key(f" {base64.b64encode(KEY).decode()}\n") == KEY
 
 
+def test_a_master_key_may_be_written_in_hexadecimal_digits() -> None:
+    assert parse_master_key(KEY.hex()) == parse_master_key(f"{KEY.hex().upper()}\n") == KEY
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -102,6 +106,7 @@ def test_blanks_around_a_master_key_do_not_matter() -> None:
         ("schlüssel", "not base64"),
         ("U0VDUkVU", "holds 6 bytes"),
         (base64.b64encode(bytes(33)).decode(), "holds 33 bytes"),
+        ("ab" * 30, "holds 45 bytes"),
     ],
 )
 def test_a_master_key_that_is_none_is_refused_with_the_reason(text: str | None, why: str) -> None:
