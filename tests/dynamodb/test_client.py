@@ -11,15 +11,12 @@ from hypothesis import strategies as st
 from core.adapters.aws.api import AwsError
 from core.adapters.dynamodb.client import (
     Cancelled,
-    Check,
     ConditionFailed,
-    Delete,
     Dynamo,
-    Put,
-    Update,
     together,
 )
 from core.adapters.dynamodb.items import decoded, encoded, from_attribute, size_of
+from core.adapters.dynamodb.statements import Check, Delete, Put, Update
 from core.adapters.dynamodb.table import check, create, creation
 from core.model.errors import DatabaseError, MemtraceError, MetadataBusy
 from tests.dynamodb.scripted import DENIED, NO_ANSWER, THROTTLED, ScriptedAws, always, cancelled

@@ -2,19 +2,30 @@
 
 import asyncio
 import random
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from core.adapters.aws.api import AwsApi, AwsError
 from core.adapters.dynamodb.items import Item, decoded, encoded
+from core.adapters.dynamodb.keys import Key
+from core.adapters.dynamodb.statements import (
+    Answer,
+    Check,
+    Plain,
+    Question,
+    Step,
+    Write,
+    key_of,
+    projected,
+    question_of,
+    statement,
+)
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import DatabaseError, MetadataBusy
 
-Key = tuple[str, str]
-"""(pk, sk)"""
+T = TypeVar("T")
 
 MOST_IN_TRANSACTION: Final = 100
 MOST_BYTES_IN_TRANSACTION: Final = 4 * 1024 * 1024
@@ -23,7 +34,6 @@ _MOST_IN_WRITE: Final = 25
 _FIRST_PAUSE: Final = 0.05
 _AT_ONCE: Final = 16
 """Calls of one batch or of one `together` under way."""
-_NAME: Final = re.compile(r"#(\w+)")
 _FAILED: Final = "ConditionalCheckFailed"
 _BUSY: Final = frozenset(
     (
@@ -38,8 +48,6 @@ _BUSY: Final = frozenset(
         "TransactionInProgressException",
     )
 )
-
-_Plain = Mapping[str, Any]
 
 
 class ConditionFailed(Exception):
@@ -70,48 +78,6 @@ class Cancelled(Exception):
         """One for each write, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Writes the whole item. In `condition`, `#name` is an attribute and `:name` one of `values`."""
-
-    item: Item
-    condition: str = ""
-    values: _Plain = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Changes an item, or makes it: `change` is an update expression, written like `condition`."""
-
-    key: Key
-    change: str
-    condition: str = ""
-    values: _Plain = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Removes an item, if it is there."""
-
-    key: Key
-    condition: str = ""
-    values: _Plain = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Only in transactions: writes nothing, and demands that the condition holds."""
-
-    key: Key
-    condition: str
-    values: _Plain = field(default_factory=dict)
-
-
-Write = Put | Update | Delete
-Step = Write | Check
-T = TypeVar("T")
-
-
 class Dynamo:
     """The table. Reads are consistent unless said otherwise; every call ends within the timeout.
 
@@ -127,10 +93,9 @@ class Dynamo:
 
     async def get(self, key: Key, *, consistent: bool = True, only: Sequence[str] = ()) -> Item | None:
         """The item, or these attributes of it; None when there is none."""
-        parameters: dict[str, Any] = {"Key": _key(key), "ConsistentRead": consistent}
+        parameters: dict[str, Any] = {"Key": key_of(key), "ConsistentRead": consistent}
         if only:
-            parameters["ProjectionExpression"] = ", ".join(f"#{name}" for name in only)
-            parameters["ExpressionAttributeNames"] = {f"#{name}": name for name in only}
+            parameters |= projected(only)
         answer = await self._call("GetItem", parameters)
         return decoded(answer["Item"]) if "Item" in answer else None
 
@@ -139,7 +104,7 @@ class Dynamo:
 
         Only an Update can tell what is there after it. Raises ConditionFailed.
         """
-        parameters = _statement(write)
+        parameters = statement(write)
         if returning:
             parameters["ReturnValues"] = f"ALL_{returning.upper()}"
         answer = await self._call(f"{type(write).__name__}Item", parameters)
@@ -156,6 +121,16 @@ class Dynamo:
                 raise Cancelled(refusals) from error
             raise _translated(error) from error
 
+    async def page(self, question: Question, start: str = "") -> Answer:
+        """The next items after the sort key `start`: as many as one call reads, which may be none."""
+        parameters = question_of(question)
+        if start:
+            parameters["ExclusiveStartKey"] = key_of((question.pk, start))
+        answer = await self._call("Query", parameters)
+        last = answer.get("LastEvaluatedKey")
+        items = [decoded(attributes) for attributes in answer.get("Items", ())]
+        return Answer(items, answer.get("Count", 0), decoded(last)[SK] if last else "")
+
     async def query(
         self,
         pk: str,
@@ -165,33 +140,31 @@ class Dynamo:
         ascending: bool = True,
         page: int | None = None,
         where: str = "",
-        values: _Plain | None = None,
+        values: Plain | None = None,
         only: Sequence[str] = (),
         consistent: bool = True,
     ) -> AsyncIterator[Item]:
-        """The partition's items with `since` <= sk <= `through`, in order, page after page as they are taken.
-
-        `where` drops items from what was read; `page` bounds what one call reads.
-        """
-        parameters = _question(pk, since, through, where, values or {}, only)
-        parameters |= {"ScanIndexForward": ascending, "ConsistentRead": consistent}
-        if page is not None:
-            parameters["Limit"] = page
+        """All of a Question's items, page after page as they are taken. Who stops early closes it."""
+        question = Question(pk, since, through, ascending, page, where, values or {}, only, consistent)
+        start = ""
         while True:
-            answer = await self._call("Query", parameters)
-            for attributes in answer.get("Items", ()):
-                yield decoded(attributes)
-            if not answer.get("LastEvaluatedKey"):
+            answer = await self.page(question, start)
+            for item in answer.items:
+                yield item
+            start = answer.next
+            if not start:
                 return
-            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def batch_get(self, keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, Item]:
-        """Those of these items that are there, in no one's order and not in one snapshot."""
-        wanted = [_key(key) for key in dict.fromkeys(keys)]
+    async def batch_get(
+        self, keys: Iterable[Key], *, consistent: bool = True, only: Sequence[str] = ()
+    ) -> dict[Key, Item]:
+        """Those of these items that are there (or these attributes of them), not in one snapshot."""
+        wanted = [key_of(key) for key in dict.fromkeys(keys)]
         found: dict[Key, Item] = {}
+        projection = projected((PK, SK, *only)) if only else {}
 
         async def take(batch: list[Any]) -> list[Any]:
-            asked = {self._table: {"Keys": batch, "ConsistentRead": consistent}}
+            asked = {self._table: {"Keys": batch, "ConsistentRead": consistent, **projection}}
             answer = await self._bare("BatchGetItem", {"RequestItems": asked})
             for attributes in answer.get("Responses", {}).get(self._table, ()):
                 item = decoded(attributes)
@@ -204,7 +177,7 @@ class Dynamo:
     async def batch_write(self, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
         """Puts and deletes without conditions, in no order; one key at most once. Not atomic."""
         wanted: list[Any] = [{"PutRequest": {"Item": encoded(item)}} for item in puts]
-        wanted += [{"DeleteRequest": {"Key": _key(key)}} for key in deletes]
+        wanted += [{"DeleteRequest": {"Key": key_of(key)}} for key in deletes]
 
         async def take(batch: list[Any]) -> list[Any]:
             answer = await self._bare("BatchWriteItem", {"RequestItems": {self._table: batch}})
@@ -230,12 +203,12 @@ class Dynamo:
 
     def _within(self, step: Step) -> dict[str, Any]:
         name = "ConditionCheck" if isinstance(step, Check) else type(step).__name__
-        return {name: {"TableName": self._table, **_statement(step)}}
+        return {name: {"TableName": self._table, **statement(step)}}
 
-    async def _call(self, operation: str, parameters: _Plain) -> dict[str, Any]:
+    async def _call(self, operation: str, parameters: Plain) -> dict[str, Any]:
         return await self._bare(operation, {"TableName": self._table, **parameters})
 
-    async def _bare(self, operation: str, parameters: _Plain) -> dict[str, Any]:
+    async def _bare(self, operation: str, parameters: Plain) -> dict[str, Any]:
         try:
             return await self._api.call("dynamodb", operation, parameters, self._timeout)
         except AwsError as error:
@@ -260,57 +233,6 @@ async def together(jobs: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
         first = failed.exceptions[0]
         raise first from first.__cause__
     return [task.result() for task in tasks]
-
-
-def _key(key: Key) -> dict[str, Any]:
-    return encoded({PK: key[0], SK: key[1]})
-
-
-def _statement(step: Step) -> dict[str, Any]:
-    """The parameters that one write has, alone and within a transaction."""
-    told: dict[str, Any]
-    change = step.change if isinstance(step, Update) else ""
-    told = {"Item": encoded(step.item)} if isinstance(step, Put) else {"Key": _key(step.key)}
-    if change:
-        told["UpdateExpression"] = change
-    if step.condition:
-        told["ConditionExpression"] = step.condition
-        told["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-    return told | _placed(f"{change} {step.condition}", step.values)
-
-
-def _question(
-    pk: str, since: str, through: str, where: str, values: _Plain, only: Sequence[str]
-) -> dict[str, Any]:
-    condition, given = "#pk = :pk", {"pk": pk}
-    match bool(since), bool(through):
-        case True, True:
-            condition += " AND #sk BETWEEN :since AND :through"
-        case True, False:
-            condition += " AND #sk >= :since"
-        case False, True:
-            condition += " AND #sk <= :through"
-    if since:
-        given["since"] = since
-    if through:
-        given["through"] = through
-    told: dict[str, Any] = {"KeyConditionExpression": condition}
-    if where:
-        told["FilterExpression"] = where
-    projection = ", ".join(f"#{name}" for name in only)
-    if projection:
-        told["ProjectionExpression"] = projection
-    return told | _placed(f"{condition} {where} {projection}", {**given, **values})
-
-
-def _placed(text: str, values: _Plain) -> dict[str, Any]:
-    """The names and values that an expression's placeholders stand for."""
-    told: dict[str, Any] = {}
-    if names := dict.fromkeys(_NAME.findall(text)):
-        told["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
-    if values:
-        told["ExpressionAttributeValues"] = {f":{name}": value for name, value in encoded(values).items()}
-    return told
 
 
 def _refusals(error: AwsError) -> list[Refusal]:
