@@ -17,6 +17,7 @@ EventName = Literal[
     "flusher_started",
     "flusher_stopped",
     "flusher_died",  # the child process ended by itself and is started again
+    "stand_in_died",  # likewise what `memtrace dev --aws` runs in the place of a service of AWS
     "flusher_stepped_aside",  # the lease went to somebody else
     "flusher_joined",  # a flusher takes from a queue that others share
     "flusher_standing_by",  # another process holds the lease

@@ -1,4 +1,4 @@
-"""The flusher beside the server: a child process that is started, watched and ended with it.
+"""A process beside ours: a child that is started, watched, started again, and ended with us.
 
 The child's standard input is a pipe whose other end only this process holds: when this process
 dies, however it dies, the child reads the end of it and stops.
@@ -35,8 +35,15 @@ class Child:
     """One command, kept running until `stop`."""
 
     def __init__(
-        self, command: Sequence[str], environ: Mapping[str, str], *, backoff: Backoff | None = None
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        backoff: Backoff | None = None,
+        died: telemetry.EventName = "flusher_died",
     ) -> None:
+        """`died` is what is logged when it ended by itself."""
+        self._died = died
         self._command = tuple(command)
         self._environ = dict(environ)
         self._backoff = backoff or Backoff()
@@ -66,7 +73,7 @@ class Child:
             if self._stopping.is_set():
                 return
             delay = self._backoff.after(delay, loop.time() - began)
-            telemetry.error("flusher_died", reason=reason, restart_in=delay)
+            telemetry.error(self._died, reason=reason, restart_in=delay)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 

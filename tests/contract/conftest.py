@@ -27,5 +27,5 @@ def shop(tmp_path: Path, clock: ManualClock, mode: Mode) -> Iterator[Workshop]:
 @pytest.fixture(params=BACKENDS)
 async def metadata(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Metadata]:
     """Every backend's metadata ports in turn, with two orgs in them."""
-    with BACKENDS[request.param](tmp_path) as stores:
+    async with BACKENDS[request.param](tmp_path) as stores:
         yield await stores.with_orgs()

@@ -1,11 +1,20 @@
 """The metadata ports over each backend: one suite, whatever keeps the rows."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
+from core.adapters.dynamodb.agents import DynamoAgents
+from core.adapters.dynamodb.api_keys import DynamoKeys
+from core.adapters.dynamodb.bindings import DynamoBindings
+from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.health_board import DynamoHealthBoard
+from core.adapters.dynamodb.orgs import DynamoOrgs
+from core.adapters.dynamodb.replies import DynamoReplies
+from core.adapters.dynamodb.sessions import DynamoSessions
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.database import Database
@@ -20,6 +29,7 @@ from core.adapters.sqlite.sharing import make_shared
 from core.model.memory import OrgId
 from core.model.tenant import Org
 from core.ports import AgentStore, BindingStore, HealthBoard, KeyStore, OrgStore, Replies, SessionStore
+from tests.dynamodb.tables import LocalDynamodb, fresh_table
 
 ACME = OrgId("org_acme")
 OTHER = OrgId("org_other")
@@ -84,4 +94,41 @@ def sqlite_shared(folder: Path) -> Iterator[Metadata]:
         database.close()
 
 
-BACKENDS = {"sqlite": sqlite, "sqlite-shared": sqlite_shared}
+@asynccontextmanager
+async def _sqlite(folder: Path) -> AsyncIterator[Metadata]:
+    with sqlite(folder) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def _sqlite_shared(folder: Path) -> AsyncIterator[Metadata]:
+    with sqlite_shared(folder) as stores:
+        yield stores
+
+
+@cache
+def _dynamodb() -> LocalDynamodb:
+    return LocalDynamodb()
+
+
+@asynccontextmanager
+async def _in_dynamodb(folder: Path) -> AsyncIterator[Metadata]:
+    yield metadata_in(await fresh_table(_dynamodb()))
+
+
+def metadata_in(dynamo: Dynamo) -> Metadata:
+    async def forget(org_id: OrgId) -> None:
+        """There is no journal here."""
+
+    return Metadata(
+        orgs=DynamoOrgs(dynamo, forget_journal=forget),
+        keys=DynamoKeys(dynamo),
+        bindings=DynamoBindings(dynamo),
+        agents=DynamoAgents(dynamo),
+        sessions=DynamoSessions(dynamo),
+        replies=DynamoReplies(dynamo, window=86_400_000_000),
+        health=DynamoHealthBoard(dynamo),
+    )
+
+
+BACKENDS = {"sqlite": _sqlite, "sqlite-shared": _sqlite_shared, "dynamodb": _in_dynamodb}

@@ -14,7 +14,7 @@ from core.model.errors import ConfigurationError
 from core.model.tenant import DEFAULT_ORG
 from core.settings import Settings
 from core.settings_source import load
-from handlers.cli.devfolder import DevFolder
+from handlers.cli.devfolder import DevFolder, kept_key
 
 _URL = "http://127.0.0.1:9100"
 
@@ -29,7 +29,7 @@ async def prepared(folder: DevFolder) -> tuple[str, str, str]:
     async with open_services(settings_of(folder)) as services:
         words = await folder.prepare(services, _URL)
         bound = await services.tenants.show_binding(DEFAULT_ORG)
-    return words, folder._kept_key(), bound.url
+    return words, kept_key(folder.env), bound.url
 
 
 async def test_a_fresh_folder_gets_key_binding_and_dev_env(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class DevFolder:
                     f"{self.master_key} is missing, but {self.database} is there",
                     hint="put the key back, or start on another folder with --data",
                 )
-            _write(self.master_key, generate_master_key() + "\n")
+            put_in_place(self.master_key, generate_master_key() + "\n")
         except OSError as e:
             raise ConfigurationError(
                 f"cannot write into {self.folder}: {e.strerror}", hint="choose another folder with --data"
@@ -70,7 +70,7 @@ class DevFolder:
         """`org_default`, its binding and its key, as they were or new; writes `dev.env`."""
         made = await services.tenants.bootstrap_default()
         news = await self._bind(services)
-        key = made.plain if made else self._kept_key()
+        key = made.plain if made else kept_key(self.env)
         if made is None and not await _is_valid(services, key):
             now = datetime.now(UTC).isoformat()
             granted = frozenset(PERMISSIONS)
@@ -78,7 +78,7 @@ class DevFolder:
             key = (await services.tenants.create_key(DEFAULT_ORG, name=name, permissions=granted)).plain
             news += "The key of before is not known any more: this is a new key.\n"
         self._tell(url, key)
-        return news + self._words(url, key)
+        return news + words(url, key, self.folder, self.env)
 
     async def _bind(self, services: "Services") -> str:
         """Binds `org_default` to the store here, unless it is bound; a folder that moved is followed."""
@@ -100,15 +100,6 @@ class DevFolder:
         is_folder = bound.startswith(FILE_SCHEME)
         return is_folder and not Path(bound.removeprefix(FILE_SCHEME)).exists() and self.store.exists()
 
-    def _kept_key(self) -> str:
-        with contextlib.suppress(OSError, ValueError):
-            for line in self.env.read_text().splitlines():
-                for word in shlex.split(line):
-                    name, _, value = word.partition("=")
-                    if name == "MEMTRACE_API_KEY":
-                        return value
-        return ""
-
     def _tell(self, url: str, key: str) -> None:
         variables = {
             "MEMTRACE_URL": url,
@@ -116,24 +107,7 @@ class DevFolder:
             **self._variables(ignore_files=True),
         }
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-        _write(self.env, "\n".join(lines) + "\n")
-
-    def _words(self, url: str, key: str) -> str:
-        header = shlex.quote(f"x-api-key: {key}")
-        body = '{"agent_id":"me","session_id":"sess_first","content":"Memtrace works"}'
-        return f"""\
-Memtrace serves {url}
-  API key  {key}
-  data     {self.folder}
-
-Write a memory:
-  curl -s {url}/api/v1/memories -H {header} -H 'content-type: application/json' -d '{body}'
-Read it back:
-  curl -s '{url}/api/v1/memories?agent_id=me' -H {header}
-
-In another shell, `. {shlex.quote(str(self.env))}` makes curl, the SDK and every memtrace command use it.
-Ctrl-C stops it; started again on this folder it serves the same memories with the same key.
-"""
+        put_in_place(self.env, "\n".join(lines) + "\n")
 
 
 async def _is_valid(services: "Services", key: str) -> bool:
@@ -146,7 +120,7 @@ async def _is_valid(services: "Services", key: str) -> bool:
     return principal.org_id == DEFAULT_ORG
 
 
-def _write(path: Path, text: str) -> None:
+def put_in_place(path: Path, text: str) -> None:
     """Replaces the file in one step; nobody but its owner can read it at any time."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -155,3 +129,33 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(aside, path)
+
+
+def kept_key(env: Path) -> str:
+    """The API key that this `dev.env` tells of; empty where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in env.read_text().splitlines():
+            for word in shlex.split(line):
+                name, _, value = word.partition("=")
+                if name == "MEMTRACE_API_KEY":
+                    return value
+    return ""
+
+
+def words(url: str, key: str, folder: Path, env: Path) -> str:
+    """What whoever started it is told."""
+    header = shlex.quote(f"x-api-key: {key}")
+    body = '{"agent_id":"me","session_id":"sess_first","content":"Memtrace works"}'
+    return f"""\
+Memtrace serves {url}
+  API key  {key}
+  data     {folder}
+
+Write a memory:
+  curl -s {url}/api/v1/memories -H {header} -H 'content-type: application/json' -d '{body}'
+Read it back:
+  curl -s '{url}/api/v1/memories?agent_id=me' -H {header}
+
+In another shell, `. {shlex.quote(str(env))}` makes curl, the SDK and every memtrace command use it.
+Ctrl-C stops it; started again on this folder it serves the same memories with the same key.
+"""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from core.model.errors import NotFound
+from core.model.errors import ConfigurationError, InvalidRequest, NotFound
 from core.model.tenant import DEFAULT_ORG
-from handlers.cli.calls import Call, call_of, logged
+from handlers.cli.calls import Call, call_of, logged, secret
 from handlers.cli.output import say
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from handlers.server import Launch
 
 _PACKAGE: Final = "memtrace_server"
+_FOR_AWS: Final = ("awslambdaric", "boto3", "mangum", "moto")
 
 
 def serve(
@@ -52,12 +53,25 @@ def dev(
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 9100,
     data: Annotated[Path, typer.Option(help="The folder that everything lives in.")] = Path("data"),
+    aws: Annotated[bool, typer.Option("--aws", help="As deployed in AWS, with stand-ins for AWS.")] = False,
+    arc: Annotated[
+        str, typer.Option(metavar="URL", help="With --aws: a real Arc instead of a stand-in.")
+    ] = "",
+    arc_key: Annotated[
+        str, typer.Option(help="The API key of that Arc; `-` reads it from standard input.")
+    ] = "",
 ) -> None:
     """Serve without any configuration.
 
     Makes and keeps all it needs in one folder. Configuration files are not read, unless --config
-    names one; MEMTRACE_* variables are.
+    names one; MEMTRACE_* variables are. With --aws the edge runs as a Lambda function behind a small
+    API Gateway, and queue, metadata, secret and Arc are stand-ins on this machine.
     """
+    if aws:
+        dev_aws(ctx, host=host, port=port, data=data, arc=arc, arc_key=secret(arc_key, "--arc-key"))
+        return
+    if arc or arc_key:
+        raise InvalidRequest("--arc and --arc-key go with --aws", hint="`memtrace org add-arc` binds an Arc")
     from handlers.cli.devfolder import DevFolder
     from handlers.server import Launch
 
@@ -68,6 +82,30 @@ def dev(
     settings = call.settings(environ=environ, flags={"server.host": host, "server.port": port})
     launch = Launch(prepare=folder.prepare, say=_say_all, flusher=flusher_command(call), environ=environ)
     run_server(settings, launch)
+
+
+def dev_aws(ctx: typer.Context, *, host: str, port: int, data: Path, arc: str, arc_key: str) -> None:
+    """The split with stand-ins. Raises ConfigurationError where what they need is not installed."""
+    missing = [name for name in _FOR_AWS if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"--aws needs {', '.join(missing)}", hint="install `memtrace-server[server,lambda,aws,local]`"
+        )
+    from handlers.cli.split import Split, run_split
+    from handlers.cli.splitfolder import SplitFolder
+
+    folder = SplitFolder(data)
+    folder.make()
+    split = Split(
+        folder=folder,
+        host=host,
+        port=port,
+        arc=arc,
+        arc_key=arc_key,
+        flusher=flusher_command(call_of(ctx)),
+        say=_say_all,
+    )
+    on_uvloop(run_split(split))
 
 
 def run_server(settings: "Settings", launch: "Launch") -> None:

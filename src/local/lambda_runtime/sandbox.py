@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from local import tied
 from local.arc.serving import Listener
 from local.lambda_runtime.outcome import Outcome, exited, failure, timed_out
 from local.lambda_runtime.runtime_api import Invocation, RuntimeApi
 
 _HOST: Final = "127.0.0.1"
+_TIED: Final = Path(tied.__file__)
+"""Whoever runs sandboxes takes them along when it dies, frozen ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ class Sandbox:
         with self._code.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._code.python,
-                "-m",
+                str(_TIED),
                 "awslambdaric",
                 self._code.handler,
                 env={**_lambda_environ(self._code), "AWS_LAMBDA_RUNTIME_API": f"{_HOST}:{port}"},

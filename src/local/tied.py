@@ -1,0 +1,27 @@
+"""`python tied.py MODULE …`: the module as a program that does not outlive whoever started it.
+
+The kernel kills it when its parent dies, however that dies, also while it is stopped. Linux alone
+can do that; elsewhere it is an ordinary start.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main(arguments: list[str]) -> None:
+    """Becomes the program."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            return  # it died meanwhile
+    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
