@@ -7,19 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from core.adapters.dynamodb.client import (
-    Cancelled,
-    ConditionFailed,
-    Delete,
-    Dynamo,
-    Put,
-    Step,
-    Update,
-    together,
-)
+from core.adapters.dynamodb.client import Cancelled, ConditionFailed, Dynamo, together
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.places import agent_pk, by_id, by_name, by_time
+from core.adapters.dynamodb.statements import Delete, Put, Step, Update
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import AlreadyExists
 from core.model.memory import Micros, OrgId

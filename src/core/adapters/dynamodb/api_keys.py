@@ -7,8 +7,9 @@ with, in one query), and under its number. A fourth one holds its name while it 
 from datetime import datetime
 from typing import Any, Final
 
-from core.adapters.dynamodb.client import Cancelled, Delete, Dynamo, Key, Put, Update
+from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
+from core.adapters.dynamodb.keys import Key
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.places import (
     KEY_COUNTER,
@@ -18,6 +19,7 @@ from core.adapters.dynamodb.places import (
     org_pk,
     prefix_key,
 )
+from core.adapters.dynamodb.statements import Delete, Put, Update
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import AlreadyExists
 from core.model.memory import OrgId

@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
-from core.adapters.dynamodb.client import Cancelled, Delete, Dynamo, Put, Step, Update
+from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
+from core.adapters.dynamodb.keys import binding_key
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
-from core.adapters.dynamodb.places import BINDINGS, HEALTH, binding_key
+from core.adapters.dynamodb.places import BINDINGS, HEALTH
+from core.adapters.dynamodb.statements import Delete, Put, Step, Update
 from core.adapters.dynamodb.table import PK, SK
 from core.model.memory import OrgId
 from core.model.tenant import SealedBinding

@@ -4,8 +4,10 @@ import zlib
 from collections.abc import Sequence
 from typing import Final
 
-from core.adapters.dynamodb.client import Dynamo, Put
-from core.adapters.dynamodb.places import HEALTH, REPORT, org_key
+from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.keys import org_key
+from core.adapters.dynamodb.places import HEALTH, REPORT
+from core.adapters.dynamodb.statements import Put
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import DatabaseError
 from core.model.memory import Micros, OrgId

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from core.adapters.dynamodb.client import Cancelled, Check, Delete, Dynamo, Key, Put, Update
+from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
+from core.adapters.dynamodb.keys import Key, binding_key, org_key
 from core.adapters.dynamodb.persisting import persisting
 from core.adapters.dynamodb.places import (
     BINDINGS,
@@ -15,14 +16,13 @@ from core.adapters.dynamodb.places import (
     HEALTH,
     ORGS,
     agent_pk,
-    binding_key,
     key_id_key,
-    org_key,
     org_pk,
     prefix_key,
     reply_pk,
     session_pk,
 )
+from core.adapters.dynamodb.statements import Check, Delete, Put, Update
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import AlreadyExists, NotFound
 from core.model.memory import OrgId

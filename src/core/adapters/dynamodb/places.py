@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.adapters.dynamodb.client import Key
+from core.adapters.dynamodb.keys import Key
 from core.model.memory import Micros, OrgId
 
 ORGS: Final = "ORGS"
@@ -19,18 +19,6 @@ LAST: Final = "\U0010ffff"
 
 def org_pk(org_id: OrgId) -> str:
     return f"ORG#{org_id}"
-
-
-def org_key(org_id: OrgId) -> Key:
-    return org_pk(org_id), "ORG"
-
-
-def binding_key(org_id: OrgId) -> Key:
-    return org_pk(org_id), "BINDING"
-
-
-def move_key(org_id: OrgId) -> Key:
-    return org_pk(org_id), "MOVE"
 
 
 def seeding_key(org_id: OrgId, binding_id: str) -> Key:

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from core.adapters.dynamodb.client import ConditionFailed, Delete, Dynamo, Put
+from core.adapters.dynamodb.client import ConditionFailed, Dynamo
 from core.adapters.dynamodb.places import reply_pk
+from core.adapters.dynamodb.statements import Delete, Put
 from core.adapters.dynamodb.table import PK, SK, TTL
 from core.model.errors import IdempotencyConflict
 from core.model.memory import Micros, OrgId

@@ -11,11 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from core.adapters.dynamodb.agents import first
-from core.adapters.dynamodb.client import Cancelled, Delete, Dynamo, Key, Put
+from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
+from core.adapters.dynamodb.keys import Key
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.persisting import persisting
 from core.adapters.dynamodb.places import by_agent, by_id, by_time, reply_pk, session_pk
+from core.adapters.dynamodb.statements import Delete, Put
 from core.adapters.dynamodb.table import PK, SK
 from core.model.errors import AlreadyExists
 from core.model.memory import OrgId
