@@ -61,7 +61,7 @@ class Callers:
         if sealed is None:
             return org, None
         try:
-            binding = self._vault.binding(sealed)
+            binding = await self._vault.opened(sealed)
         except MasterKeyError:
             if sealed.id not in self._unsealable:
                 self._unsealable.add(sealed.id)

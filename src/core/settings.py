@@ -12,6 +12,7 @@ from core.model.errors import ConfigurationError
 from core.settings_arc import ArcSettings
 from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
 from core.settings_field import Described, check_ranges, described, number, setting
+from core.settings_keys import MasterSecret
 from core.settings_limits import LimitsSettings
 from core.settings_metrics import MetricsSettings
 
@@ -250,6 +251,10 @@ class Settings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     master_key: str = field(default="", repr=False)
     """Base64 text as it was given, empty when it was not; `vault.parse_master_key` reads it."""
+    previous_master_key: str = field(default="", repr=False)
+    """The one before it, likewise: it opens, and never seals."""
+    master_secret: MasterSecret | None = None
+    """Where the master key is kept, when it is not given itself."""
     legacy_arc: LegacyArc | None = None
     file: Path | None = None
     """The file they were read from."""

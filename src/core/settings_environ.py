@@ -12,8 +12,8 @@ from typing import Any, Final, get_origin
 from core import settings as s
 from core.model.errors import ConfigurationError
 from core.settings_field import Described
-from core.settings_files import read_master_key
 from core.settings_given import CONFIG, KNOWN, Given, legacy_arc_of, placed
+from core.settings_keys import master_keys
 
 _is_whole: Final = re.compile(r"([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?").fullmatch
 _is_number: Final = re.compile(r"[+-]?(?:[0-9_.]+(?:[eE][+-]?[0-9_]+)?|inf|infinity|nan)", re.I).fullmatch
@@ -35,7 +35,7 @@ def load(environ: Mapping[str, str] | None = None) -> s.Settings:
     try:
         return s.Settings(
             **_sections(given),
-            master_key=read_master_key(environ),
+            **master_keys(environ),
             legacy_arc=legacy_arc_of(given.legacy),
             origins=given.origins,
             warnings=tuple(given.warnings),

@@ -8,7 +8,6 @@ from typing import Any, Final
 from core.model.errors import ConfigurationError, MasterKeyError
 
 MASTER_KEY: Final = "MEMTRACE_MASTER_KEY"
-MASTER_KEY_FILE: Final = "MEMTRACE_MASTER_KEY_FILE"
 SYSTEM_FOLDER: Final = Path("/etc/memtrace")
 _NAME: Final = "memtrace.toml"
 _MAX_BYTES: Final = 1024 * 1024
@@ -31,26 +30,26 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} is not valid TOML: {e}") from None
 
 
-def read_master_key(environ: Mapping[str, str]) -> str:
-    """The key's text from its variable or its file; empty when neither is set.
+def read_key(environ: Mapping[str, str], variable: str) -> str:
+    """A master key's text from its variable, or the file that `<variable>_FILE` names; empty without both.
 
     Raises MasterKeyError when both are set and differ: one of them is a mistake that would seal
     with the wrong key.
     """
-    direct = environ.get(MASTER_KEY, "").strip()
-    file = environ.get(MASTER_KEY_FILE)
+    direct = environ.get(variable, "").strip()
+    file = environ.get(f"{variable}_FILE")
     if not file:
         return direct
     try:
-        held = _read(Path(file), f"the file that {MASTER_KEY_FILE} names").strip()
+        held = _read(Path(file), f"the file that {variable}_FILE names").strip()
     except ConfigurationError as e:
         raise MasterKeyError(e.message, hint=e.hint) from e.__cause__
     if not held:
         raise MasterKeyError(f"{file} holds no master key", hint="`memtrace keygen master` makes one")
     if direct and direct != held:
         raise MasterKeyError(
-            f"{MASTER_KEY} and the file {file} hold different keys",
-            hint=f"unset one of {MASTER_KEY} and {MASTER_KEY_FILE}",
+            f"{variable} and the file {file} hold different keys",
+            hint=f"unset one of {variable} and {variable}_FILE",
         )
     return held
 

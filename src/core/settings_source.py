@@ -21,8 +21,9 @@ from core import settings as s
 from core.model.errors import ConfigurationError
 from core.settings_arc import ArcSettings
 from core.settings_aws import DynamodbSettings, MetadataSettings, QueueSettings
-from core.settings_files import find_file, read_master_key, read_toml
+from core.settings_files import find_file, read_toml
 from core.settings_given import CONFIG, KNOWN, PREFIX, Given, legacy_arc_of, placed
+from core.settings_keys import master_keys
 from core.settings_limits import LimitsSettings
 from core.settings_metrics import MetricsSettings
 
@@ -49,7 +50,7 @@ def load(
         sections = _merged(given)
         return s.Settings(
             **{name: getattr(sections, name) for name in s.SECTIONS},
-            master_key=read_master_key(environ),
+            **master_keys(environ),
             legacy_arc=legacy_arc_of(given.legacy),
             file=file,
             origins=given.origins,

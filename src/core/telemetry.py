@@ -52,6 +52,9 @@ EventName = Literal[
     "edge_start_failed",  # it is not; the next invocation tries again
     "event_ignored",  # an invocation that is no request, and none of those that are expected
     "work_left_behind",  # something still ran when the reply was due, and did not end when told to
+    "master_key_changed",  # it is another one now where it is kept
+    "master_key_unread",  # it could not be read again; those at hand serve
+    "master_key_previous_unusable",  # what was kept before the master key is no key
     "library_message",  # a warning or error that a library logged
 ]
 MetricName = Literal[

@@ -27,6 +27,7 @@ def ports_of(services: FlusherServices) -> FlusherPorts:
         expiry=services.backend.expiry,
         bindings=services.backend.bindings,
         unseal=services.vault.binding,
+        renew_keys=lambda in_vain: services.vault.renew(in_vain=in_vain),
         store_for=services.store.store_for,
         agents=services.backend.agents,
         board=services.backend.board,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core import telemetry
-from core.model.errors import ConfigurationError, NoArcInstance
+from core.model.errors import ConfigurationError, MasterKeyError, NoArcInstance
 from core.model.memory import OrgId
 from core.model.tenant import Binding, SealedBinding
 from core.ports import EventStore
@@ -32,7 +32,7 @@ class Bindings:
         self._since: dict[OrgId, int] = {}
 
     async def refresh(self) -> set[OrgId]:
-        """Reads the bindings anew when the snapshot is old; the orgs whose binding is new or gone."""
+        """Reads the bindings anew when the snapshot is old; orgs whose binding is new, gone or opens now."""
         now = self._ports.clock.monotonic()
         if self._read_at is not None and now - self._read_at < self._every:
             return set()
@@ -44,7 +44,19 @@ class Bindings:
         for org_id in changed:
             self._since[org_id] = self._reads
             self._open(org_id)
-        return changed
+        return changed | await self._opened_with_newer_keys()
+
+    async def _opened_with_newer_keys(self) -> set[OrgId]:
+        """A binding sealed with a newer master key need not change again to be opened."""
+        locked = self._locked()
+        if not await self._ports.renew_keys(bool(locked)):
+            return set()
+        for org_id in locked:
+            self._open(org_id)
+        return locked - self._locked()
+
+    def _locked(self) -> set[OrgId]:
+        return {org_id for org_id, opened in self._opened.items() if isinstance(opened, MasterKeyError)}
 
     def _open(self, org_id: OrgId) -> None:
         self._opened.pop(org_id, None)

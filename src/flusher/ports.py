@@ -67,6 +67,8 @@ class FlusherPorts:
     bindings: BindingStore
     unseal: Callable[[SealedBinding], Binding]
     """Opens a binding's key. Raises MasterKeyError."""
+    renew_keys: Callable[[bool], Awaitable[bool]]
+    """Whether the master keys are others now; it is told whether some binding did not open."""
     store_for: Callable[[Binding], EventStore]
     """Raises ConfigurationError or StoreError where there is no adapter for such a binding."""
     agents: AgentStore

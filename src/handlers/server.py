@@ -67,7 +67,8 @@ async def serve(settings: Settings, launch: Launch) -> None:
     Raises HeldByOther or ConfigurationError (MasterKeyError, DatabaseError) when it cannot start.
     """
     _refuse_open_door(settings, launch)
-    parse_master_key(settings.master_key)
+    if settings.master_secret is None:
+        parse_master_key(settings.master_key)
     database = Path(settings.auth.db_path)
     _make_folder(database.parent)
     child = Child(launch.flusher, {**_THRIFTY, **launch.environ}) if settings.flusher.embedded else None

@@ -119,6 +119,31 @@ async def test_a_key_that_does_not_open_keeps_the_org_waiting_and_is_reported(mi
     assert (await mill.board.read_health())[0].reason == "master_key_error: does not open"
 
 
+async def test_newer_master_keys_open_what_did_not_open_before(mill: Rig) -> None:
+    newer: list[bool] = []
+    told: list[bool] = []
+
+    def unseal(sealed: SealedBinding) -> Binding:
+        if sealed.org_id == ACME and not newer:
+            raise MasterKeyError("does not open")
+        return mill.ports.unseal(sealed)
+
+    async def renew(in_vain: bool) -> bool:
+        told.append(in_vain)
+        if len(told) < 3:
+            return False
+        newer.append(True)
+        return True
+
+    await reopened(mill, replace(mill.ports, unseal=unseal, renew_keys=renew))
+    await mill.write("a", "b", "c", "d", "e")
+    await mill.turns(1)
+    assert (told, await mill.states()) == ([True], (5, 0, 0))
+    await mill.turns(60)
+    assert told[:4] == [True, True, True, False]
+    assert (await mill.states())[0] == 0
+
+
 async def test_a_binding_without_an_adapter_keeps_the_org_waiting(mill: Rig) -> None:
     def store_for(binding: Binding) -> EventStore:
         raise StoreRefused("there is no adapter for https bindings")

@@ -98,9 +98,14 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_no_other_installations_master_key_gets_in(tmp_path: Path) -> None:
     folder = DevFolder(tmp_path)
     folder.make()
-    outer = {"MEMTRACE_MASTER_KEY": "another", "MEMTRACE_AUTH_DB_PATH": "/elsewhere.db"}
+    outer = {
+        "MEMTRACE_MASTER_KEY": "another",
+        "MEMTRACE_MASTER_KEY_SECRET_ARN": "arn:another",
+        "MEMTRACE_AUTH_DB_PATH": "/elsewhere.db",
+    }
     settings = load(None, folder.environ(outer, ignore_files=True))
     assert settings.master_key == folder.master_key.read_text().strip()
+    assert settings.master_secret is None
     assert settings.auth.db_path == folder.database
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.model.errors import ConfigurationError, MasterKeyError
-from core.settings_files import find_file, read_master_key, read_toml
+from core.settings_files import MASTER_KEY, find_file, read_key, read_toml
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -60,14 +60,16 @@ def test_without_a_home_the_other_places_are_looked_at(
 
 
 def test_no_master_key_is_an_empty_one() -> None:
-    assert read_master_key({}) == ""
+    assert read_key({}, MASTER_KEY) == ""
 
 
 def test_a_master_key_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("abc\n")
-    assert read_master_key({"MEMTRACE_MASTER_KEY_FILE": str(file)}) == "abc"
-    assert read_master_key({"MEMTRACE_MASTER_KEY_FILE": str(file), "MEMTRACE_MASTER_KEY": "abc"}) == "abc"
+    assert read_key({"MEMTRACE_MASTER_KEY_FILE": str(file)}, MASTER_KEY) == "abc"
+    assert (
+        read_key({"MEMTRACE_MASTER_KEY_FILE": str(file), "MEMTRACE_MASTER_KEY": "abc"}, MASTER_KEY) == "abc"
+    )
 
 
 def test_two_different_master_keys_are_a_mistake(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_two_different_master_keys_are_a_mistake(tmp_path: Path) -> None:
     file.write_text("sesame")
     environ = {"MEMTRACE_MASTER_KEY_FILE": str(file), "MEMTRACE_MASTER_KEY": "abracadabra"}
     with pytest.raises(MasterKeyError, match="different keys") as caught:
-        read_master_key(environ)
+        read_key(environ, MASTER_KEY)
     assert "sesame" not in str(caught.value)
     assert "abracadabra" not in str(caught.value)
 
@@ -83,6 +85,6 @@ def test_two_different_master_keys_are_a_mistake(tmp_path: Path) -> None:
 def test_an_empty_or_missing_key_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     with pytest.raises(MasterKeyError, match="holds no master key"):
-        read_master_key({"MEMTRACE_MASTER_KEY_FILE": str(tmp_path / "key")})
+        read_key({"MEMTRACE_MASTER_KEY_FILE": str(tmp_path / "key")}, MASTER_KEY)
     with pytest.raises(MasterKeyError, match="No such file"):
-        read_master_key({"MEMTRACE_MASTER_KEY_FILE": str(tmp_path / "nothing")})
+        read_key({"MEMTRACE_MASTER_KEY_FILE": str(tmp_path / "nothing")}, MASTER_KEY)

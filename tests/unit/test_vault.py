@@ -1,6 +1,7 @@
 """The vault: what it opens, what it refuses, and that it shows nothing."""
 
 import base64
+import dataclasses
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -163,3 +164,87 @@ def test_an_admin_key_does_not_open_as_the_key_that_reads_and_writes_nor_the_oth
     with pytest.raises(MasterKeyError, match="admin key of org_a") as caught:
         vault.admin_key(swapped)
     assert "memtrace org set-admin-key org_a" in (caught.value.hint or "")
+
+
+NEW, OLD, OLDEST = bytes([1] * 32), bytes([2] * 32), bytes([3] * 32)
+
+
+def both_keys(vault: Vault) -> SealedBinding:
+    return with_admin_key(vault, "admin-key")
+
+
+def opened(vault: Vault, sealed: SealedBinding) -> tuple[str, str]:
+    return vault.binding(sealed).arc_key, vault.admin_key(sealed)
+
+
+@pytest.mark.parametrize("key", [NEW, OLD, OLDEST])
+def test_what_a_previous_key_sealed_opens_too(key: bytes) -> None:
+    assert opened(Vault(NEW, OLD, OLDEST), both_keys(Vault(key))) == ("arc-key", "admin-key")
+
+
+def test_what_is_sealed_opens_with_the_current_key_alone() -> None:
+    sealed = both_keys(Vault(NEW, OLD))
+    assert opened(Vault(NEW), sealed) == ("arc-key", "admin-key")
+    with pytest.raises(MasterKeyError):
+        Vault(OLD).binding(sealed)
+
+
+def test_a_previous_key_of_the_wrong_length_makes_no_vault() -> None:
+    with pytest.raises(MasterKeyError, match="32 bytes"):
+        Vault(KEY, b"short")
+
+
+def test_other_keys_take_the_place_of_all_before() -> None:
+    vault = Vault(OLD)
+    sealed = both_keys(vault)
+    vault.use(NEW)
+    with pytest.raises(MasterKeyError):
+        vault.binding(sealed)
+    vault.use(NEW, OLD)
+    assert opened(vault, sealed) == ("arc-key", "admin-key")
+
+
+@pytest.mark.parametrize("admin_key", ["", "admin-key"])
+def test_resealing_changes_the_sealed_keys_and_nothing_that_they_say(admin_key: str) -> None:
+    old, vault = Vault(OLD), Vault(NEW, OLD)
+    cipher, nonce = old.seal(ORG, "arc-key")
+    admin = old.seal_admin_key(ORG, admin_key) if admin_key else (b"", b"")
+    sealed = SealedBinding("arc_1", ORG, "https://a", "db", "events", 7, cipher, nonce, *admin)
+    anew = vault.resealed(sealed)
+    assert opened(Vault(NEW), anew) == ("arc-key", admin_key)
+    assert (anew.id, anew.url, anew.created) == (sealed.id, sealed.url, sealed.created)
+    assert bool(anew.admin_cipher) == bool(admin_key)
+    assert vault.resealed(anew) is anew
+
+
+def test_one_key_of_two_sealed_with_an_earlier_one_is_reason_enough() -> None:
+    sealed = both_keys(Vault(NEW))
+    admin_cipher, admin_nonce = Vault(OLD).seal_admin_key(ORG, "admin-key")
+    mixed = dataclasses.replace(sealed, admin_cipher=admin_cipher, admin_nonce=admin_nonce)
+    assert opened(Vault(NEW), Vault(NEW, OLD).resealed(mixed)) == ("arc-key", "admin-key")
+
+
+def test_what_no_key_opens_is_not_resealed() -> None:
+    sealed = both_keys(Vault(OLDEST))
+    with pytest.raises(MasterKeyError, match="Arc key of org_a"):
+        Vault(NEW, OLD).resealed(sealed)
+    cipher, nonce = Vault(NEW).seal(ORG, "arc-key")
+    with pytest.raises(MasterKeyError, match="admin key of org_a"):
+        Vault(NEW, OLD).resealed(dataclasses.replace(sealed, cipher=cipher, nonce=nonce))
+
+
+def test_a_row_of_the_original_is_resealed_for_its_org() -> None:
+    nonce = b"123456789012"
+    cipher = AESGCM(OLD).encrypt(nonce, b"arc-key", None)
+    anew = Vault(NEW, OLD).resealed(SealedBinding("arc_1", ORG, "u", "d", "m", 7, cipher, nonce))
+    assert Vault(NEW).binding(anew).arc_key == "arc-key"
+    with pytest.raises(MasterKeyError):
+        Vault(NEW).open(OrgId("org_b"), anew.cipher, anew.nonce)
+
+
+async def test_keys_that_were_given_are_never_renewed() -> None:
+    vault = Vault(NEW)
+    assert not await vault.renew(in_vain=True)
+    with pytest.raises(MasterKeyError):
+        await vault.opened(both_keys(Vault(OLD)))
+    assert (await vault.opened(both_keys(vault))).arc_key == "arc-key"

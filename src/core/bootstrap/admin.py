@@ -9,6 +9,7 @@ from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import opening
 from core.bootstrap.aws import dead_messages_of, opening_aws
 from core.bootstrap.backend import Backend, open_backend
+from core.bootstrap.master_keys import open_vault
 from core.bootstrap.parts import embedded_store
 from core.hashing import Hasher
 from core.model.tenant import Binding
@@ -26,7 +27,7 @@ from core.ports import (
 )
 from core.settings import Settings
 from core.tenants import Tenants
-from core.vault import Vault, parse_master_key
+from core.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,9 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
             opening_aws(settings, clock, light=False) as api,
             open_backend(settings, clock, api=api) as backend,
         ):
+            vault = await open_vault(settings, clock, api)
             messages = dead_messages_of(settings, api)
-            yield build_admin(settings, backend, clock, closing, store, messages)
+            yield build_admin(settings, backend, clock, closing, store, vault, messages)
 
 
 def build_admin(
@@ -70,9 +72,9 @@ def build_admin(
     clock: Clock,
     closing: contextlib.ExitStack,
     store: StoreRouter,
+    vault: Vault,
     dead_messages: DeadMessages | None = None,
 ) -> Admin:
-    vault = Vault(parse_master_key(settings.master_key))
     hasher = closing.enter_context(contextlib.closing(Hasher()))
     tenants = Tenants(
         orgs=backend.orgs,

@@ -21,7 +21,8 @@ async def opening_aws(settings: Settings, clock: Clock, *, light: bool) -> Async
     `light` is for an edge: what is imported and what a call costs is small. Raises ConfigurationError
     without boto3 otherwise.
     """
-    if settings.metadata.backend != "dynamodb" and not settings.queue.url:
+    is_used = settings.metadata.backend == "dynamodb" or settings.queue.url or settings.master_secret
+    if not is_used:
         yield None
         return
     api = _light(clock) if light else _boto()
@@ -42,7 +43,7 @@ def _boto() -> "AwsApi":
         from core.adapters.aws.boto import BotoAws
     except ImportError:
         raise ConfigurationError(
-            "DynamoDB and SQS need boto3 here", hint="install `memtrace-server[aws]`"
+            "DynamoDB, SQS and Secrets Manager need boto3 here", hint="install `memtrace-server[aws]`"
         ) from None
     return BotoAws(environ=os.environ)
 

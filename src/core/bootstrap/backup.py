@@ -17,10 +17,10 @@ from core.adapters.events.copying import PlaceFiles
 from core.adapters.sqlite.copying import SqliteCopier
 from core.adapters.sqlite.seizing import seized
 from core.backups import Backups, Seen, verified
+from core.bootstrap.master_keys import vault_of
 from core.model.backup import DATABASE, Manifest, Restored
 from core.restores import Probe, Restores, Target
 from core.settings import Settings
-from core.vault import Vault, parse_master_key
 
 _MICROS: Final = 1_000_000
 
@@ -81,7 +81,7 @@ def restore_backup(
     restores = Restores(
         database=SqliteCopier(),
         files=PlaceFiles(clock),
-        vault=Vault(parse_master_key(settings.master_key)),
+        vault=vault_of(settings),
         clock=clock,
         probe=probe,
     )

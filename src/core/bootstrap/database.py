@@ -14,12 +14,12 @@ from core.adapters.sqlite.inspection import inspect
 from core.adapters.sqlite.migrate import summary
 from core.adapters.sqlite.rehearsal import rehearse
 from core.adapters.sqlite.upgrading import SPARE, Upgraded, lacking_room, room_needed, upgrade
+from core.bootstrap.master_keys import vault_of
 from core.model.errors import DatabaseError, MasterKeyError
 from core.model.tenant import SealedBinding
 from core.model.upgrade import Rehearsal
 from core.ports import DatabaseReport
 from core.settings import Settings
-from core.vault import Vault, parse_master_key
 
 _FOLDER: Final = "memtrace-check-"
 
@@ -121,7 +121,7 @@ def _approve(bindings: list[SealedBinding]) -> None:
 
 
 def _refuse_locked(settings: Settings, bindings: list[SealedBinding]) -> None:
-    vault = Vault(parse_master_key(settings.master_key))
+    vault = vault_of(settings)
     for sealed in bindings:
         vault.binding(sealed)
 
@@ -129,7 +129,7 @@ def _refuse_locked(settings: Settings, bindings: list[SealedBinding]) -> None:
 def _opened(settings: Settings, bindings: Sequence[SealedBinding]) -> tuple[dict[str, str], str | None]:
     """Which Arc keys do not open and why, or why none was tried."""
     try:
-        vault = Vault(parse_master_key(settings.master_key))
+        vault = vault_of(settings)
     except MasterKeyError as e:
         return {}, e.message
     locked = {}

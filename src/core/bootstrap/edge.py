@@ -12,13 +12,14 @@ from core.adapters.routing import StoreRouter
 from core.bootstrap.arcs import Arcs, opening
 from core.bootstrap.aws import opening_aws, sender_of
 from core.bootstrap.backend import Backend, open_edge_backend
+from core.bootstrap.master_keys import open_vault
 from core.bootstrap.services import Ground, Services, services_on
 from core.hashing import Hasher
 from core.model.errors import ConfigurationError
 from core.ports import Clock
 from core.settings import Settings
 from core.tenants import Tenants
-from core.vault import Vault, parse_master_key
+from core.vault import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
     ):
         closing.callback(metrics.flush)
         sender = sender_of(settings, api, metrics)
-        ground = replace(_ground(settings, clock, metrics, backend, arcs, closing), sender=sender)
+        vault = await open_vault(settings, clock, api)
+        ground = replace(_ground(settings, clock, metrics, backend, arcs, vault, closing), sender=sender)
         yield Edge(
             services=services_on(ground, closing),
             clock=clock,
@@ -63,9 +65,9 @@ def _ground(
     metrics: EmfMetrics,
     backend: Backend,
     arcs: Arcs,
+    vault: Vault,
     closing: contextlib.ExitStack,
 ) -> Ground:
-    vault = Vault(parse_master_key(settings.master_key))
     store = StoreRouter(Folderless(), arcs.store)
     tenants = Tenants(
         orgs=backend.orgs,

@@ -17,12 +17,13 @@ from core.adapters.routing import RemoverRouter, StoreRouter
 from core.bootstrap.arcs import Arcs, opening
 from core.bootstrap.aws import opening_aws, queue_opener
 from core.bootstrap.backend import Backend, open_backend
+from core.bootstrap.master_keys import open_vault
 from core.bootstrap.parts import embedded_store, open_seeding
 from core.ports import Clock, EventRemover, Queue
 from core.seeding import Seeding
 from core.settings import Settings
 from core.telemetry import MetricsExporter
-from core.vault import Vault, parse_master_key
+from core.vault import Vault
 
 _CACHE_KIB: Final = 2_048
 """It reads every row once."""
@@ -64,7 +65,7 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
                 backend=backend,
                 metrics=_metrics(settings, clock, closing),
                 open_queue=queue_opener(settings, api, clock, backend.follow_journal),
-                vault=Vault(parse_master_key(settings.master_key)),
+                vault=await open_vault(settings, clock, api),
                 store=store,
                 open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),
                 open_remover=partial(_open_remover, embedded, arcs),

@@ -11,6 +11,8 @@ from core.adapters.prometheus import PrometheusMetrics
 from core.adapters.routing import StoreRouter
 from core.bootstrap.admin import Admin, build_admin
 from core.bootstrap.arcs import opening
+from core.bootstrap.aws import opening_aws
+from core.bootstrap.master_keys import open_vault
 from core.bootstrap.parts import embedded_store, open_seeding
 from core.bootstrap.services import Ground, Services, services_on
 from core.bootstrap.sqlite import open_sqlite
@@ -33,12 +35,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
     """
     clock = SystemClock()
-    async with opening(settings, clock) as (closing, arcs):
+    async with opening(settings, clock) as (closing, arcs), opening_aws(settings, clock, light=False) as api:
+        vault = await open_vault(settings, clock, api)
         backend = open_sqlite(settings, clock, closing, for_serving=True)
         metrics = PrometheusMetrics(process="server")
         journal = backend.open_journal(metrics)
         store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
-        admin = build_admin(settings, backend, clock, closing, store)
+        admin = build_admin(settings, backend, clock, closing, store, vault)
         await _first_start(settings, admin.tenants)
         await _seed(settings, admin)
         # For probes alone: with the readers of requests they would wait behind all of these.

@@ -18,6 +18,7 @@ from core.ports.clock import Clock
 from core.ports.deletion import Deletions, Undertaker
 from core.ports.journal import IdempotencyKey, Journal, JournalReader, Receipt, Tail, TailRow, TailRows
 from core.ports.landing import Landing
+from core.ports.master_keys import MasterKeys, MasterKeyTexts
 from core.ports.metadata import (
     AgentStore,
     BindingStore,
@@ -80,6 +81,8 @@ __all__ = [
     "Leases",
     "Ledger",
     "Looking",
+    "MasterKeyTexts",
+    "MasterKeys",
     "Moves",
     "OrgStore",
     "Outbox",

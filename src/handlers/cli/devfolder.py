@@ -58,10 +58,11 @@ class DevFolder:
         return {**outer, **self._variables(ignore_files=ignore_files)}
 
     def _variables(self, *, ignore_files: bool) -> dict[str, str]:
-        """An empty MEMTRACE_MASTER_KEY counts as none, so that no other installation's is used."""
+        """An empty variable counts as none, so that no other installation's key is used."""
         variables = {
             "MEMTRACE_MASTER_KEY": "",
             "MEMTRACE_MASTER_KEY_FILE": str(self.master_key),
+            "MEMTRACE_MASTER_KEY_SECRET_ARN": "",
             "MEMTRACE_AUTH_DB_PATH": str(self.database),
         }
         return variables | ({"MEMTRACE_CONFIG": _NO_FILE} if ignore_files else {})

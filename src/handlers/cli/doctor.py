@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from core.model.errors import ConfigurationError, MasterKeyError, MemtraceError
+from core.model.errors import ConfigurationError, MemtraceError
 from core.model.memory import Micros
 from core.model.tenant import FILE_SCHEME, SealedBinding
 from core.model.timewindow import micros_of
@@ -25,6 +25,7 @@ from handlers.listening import is_loopback
 
 if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
+    from core.rekeying import Rekeying
     from core.settings import Settings
 
 
@@ -63,7 +64,7 @@ async def _examined(settings: "Settings") -> AsyncIterator[Finding]:
     yield verdicts.configuration(settings.file, settings.warnings)
     host = settings.server.host
     yield verdicts.access(asks_for_keys=settings.auth.enabled, host=host, is_loopback=is_loopback(host))
-    yield _master_key(settings)
+    yield await asyncio.to_thread(_master_key, settings)
     database = await asyncio.to_thread(lambda: list(_database(settings)))
     for finding in database:
         yield finding
@@ -78,13 +79,14 @@ async def _examined(settings: "Settings") -> AsyncIterator[Finding]:
 
 
 def _master_key(settings: "Settings") -> Finding:
-    from core.vault import parse_master_key
+    from core.bootstrap.master_keys import vault_of
 
     try:
-        parse_master_key(settings.master_key)
-    except MasterKeyError as e:
+        vault_of(settings)
+    except ConfigurationError as e:
         return verdicts.failure("master key", e)
-    return Finding("master key", "ok", "well formed")
+    secret = settings.master_secret
+    return Finding("master key", "ok", f"read from the secret {secret.arn}" if secret else "well formed")
 
 
 def _database(settings: "Settings") -> Iterator[Finding]:
@@ -116,6 +118,8 @@ async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding
     if settings.dedup.enabled:
         unread = [one.org_id for one in await admin.seedings.unseeded() if one.again_at is None]
         yield verdicts.claims(unread)
+    if (finding := verdicts.sealing(await _rekeying(admin).run(dry_run=True))) is not None:
+        yield finding
     bindings = {b.org_id: b for b in await admin.bindings.list_bindings()}
     orgs = await admin.tenants.list_orgs()
     if not orgs:
@@ -128,6 +132,12 @@ async def _inside(settings: "Settings", admin: "Admin") -> AsyncIterator[Finding
         if bindings[org.id].url.startswith(FILE_SCHEME):
             folder = Path(bindings[org.id].url.removeprefix(FILE_SCHEME))
             yield _disk(f"disk of {org.id}", _there(folder))
+
+
+def _rekeying(admin: "Admin") -> "Rekeying":
+    from core.rekeying import Rekeying
+
+    return Rekeying(bindings=admin.bindings, vault=admin.vault)
 
 
 async def _store(admin: "Admin", sealed: SealedBinding) -> Finding:

@@ -27,6 +27,7 @@ from handlers.cli import (
     migrate,
     moving,
     orgs,
+    rekey,
     restore,
     serving,
     state,
@@ -64,6 +65,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
+app.command("rekey")(rekey.rekey)
 app.command("migrate")(migrate.migrate)
 app.command("cost")(cost.cost)
 app.command("version")(configuration.version)

@@ -13,6 +13,7 @@ from core.model.timewindow import moment_of
 from core.ports import Backlog, DatabaseReport
 
 if TYPE_CHECKING:
+    from core.rekeying import Row
     from core.settings import JournalSettings
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -47,6 +48,17 @@ def configuration(file: Path | None, warnings: tuple[str, ...]) -> Finding:
     if warnings:
         return Finding("configuration", "warn", told, "; ".join(warnings))
     return Finding("configuration", "ok", told)
+
+
+def sealing(rows: "Sequence[Row]") -> Finding | None:
+    """With which master key the stored keys are sealed; what opens with none is told with its store."""
+    behind = sum(row.outcome == "resealed" for row in rows)
+    if behind:
+        told = f"{behind} of {len(rows)} with an earlier master key"
+        return Finding("sealing", "warn", told, "`memtrace rekey` seals them with the one in force")
+    if rows and all(row.outcome == "current" for row in rows):
+        return Finding("sealing", "ok", "all with the master key in force")
+    return None
 
 
 def access(*, asks_for_keys: bool, host: str, is_loopback: bool) -> Finding:

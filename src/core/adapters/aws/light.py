@@ -1,7 +1,7 @@
 """AWS over a plain HTTP client, for the edge: nothing of boto is imported.
 
 Measured, over what the edge imports anyway: `boto3` 76 ms, `botocore.auth` alone 40 ms, this and all
-it needs 8 ms, tenacity's 4 among them. No proxy is asked and no redirect followed.
+it needs 11 ms, tenacity's 4 among them. No proxy is asked and no redirect followed.
 """
 
 import ssl
