@@ -64,7 +64,7 @@ def _leave_log(connection: sqlite3.Connection, path: Path) -> None:
             raise
         mode = "wal"
     if mode != "persist":
-        raise HeldByOther(f"{path} is in use by a process that wants it to itself", hint=_BUSY)
+        raise HeldByOther(f"{path} is in use: others keep it busy, or one wants it to itself", hint=_BUSY)
     connection.execute("PRAGMA locking_mode=NORMAL")
     connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # from now on it keeps no lock
 

@@ -26,7 +26,8 @@ from core.model.errors import DatabaseError, HeldByOther
 T = TypeVar("T")
 _LONGEST_BUSY: Final = 2.0
 """Seconds for which SQLite waits for a lock, however patient we are for our turn."""
-_TRIES: Final = 3
+_TRIES: Final = (False, False, True)
+"""Whether it is the last one."""
 
 
 @dataclass(slots=True)
@@ -123,16 +124,23 @@ class SharedDatabase(Database):
             seat.undo()
 
     def _begun(self, seat: _Seat, begin: str) -> sqlite3.Connection:
-        """The seat's connection in a transaction, on the file that is in force."""
-        for _ in range(_TRIES):
+        """The seat's connection in a transaction, on the file that is in force.
+
+        One that a network or a replaced file broke is made anew: nothing was asked of it yet.
+        """
+        for is_last in _TRIES:
             try:
                 connection = seat.connection or self._seated(seat)
                 connection.execute(begin)
                 if self._is_current(seat, connection):
                     return connection
             except sqlite3.Error as e:
-                seat.undo() if is_busy(e) else seat.leave()
-                raise
+                if is_busy(e):
+                    seat.undo()
+                    raise
+                if is_last:
+                    seat.leave()
+                    raise
             except BaseException:
                 seat.leave()
                 raise

@@ -116,9 +116,11 @@ def refuse_while_in_use(path: Path) -> None:
         translated(path),
         contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection,
     ):
+        is_logged = connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         for attempt in range(_TRIES):
             if _is_ours_alone(connection):
-                connection.execute("PRAGMA journal_mode=WAL")
+                if is_logged:  # as it was: a shared file is never to have a log
+                    connection.execute("PRAGMA journal_mode=WAL")
                 return
             if attempt < _TRIES - 1:
                 time.sleep(_BETWEEN_TRIES)
