@@ -1,10 +1,11 @@
-"""Builds what runs in AWS Lambda, without Docker and on any machine: `make package`, and `sam build` by the Makefile.
+"""Builds what runs in AWS Lambda, without Docker and on any machine: `make package`, and `sam build`.
 
     python scripts/package.py                 dist/memtrace-lambda-arm64.zip
     python scripts/package.py --into FOLDER   the same, unpacked
 
-Everything comes by version and hash from requirements/lambda.txt, as wheels for the target; our packages lie flat
-beside it, so that `handlers.lambda_api.handler` is found. The same commit makes the same zip, byte for byte.
+Everything comes by version and hash from requirements/lambda.txt, as wheels for the target; our
+packages lie flat beside it, so that `handlers.lambda_api.handler` is found. One commit makes one
+zip, byte for byte.
 """
 
 import argparse
@@ -56,15 +57,19 @@ def _install(folder: Path, machine: str, runtime: str) -> None:
     platforms = [f"manylinux_{glibc}_{machine}" for glibc in _GLIBC] + [f"{_OLD}_{machine}"]
     wanted = [part for platform in platforms for part in ("--platform", platform)]
     line = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    line += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "--target", str(folder)]
-    line += ["--implementation", "cp", "--python-version", runtime, *wanted, "--requirement", str(LOCK)]
+    line += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
+    line += ["--implementation", "cp", "--python-version", runtime, *wanted]
+    line += ["--requirement", str(LOCK), "--target", str(folder)]
     # The virtual environment of whoever calls must have no say in what is installed here.
     env = {name: value for name, value in os.environ.items() if name not in ("PIP_USER", "PYTHONPATH")}
     subprocess.run(line, check=True, env=env)
 
 
 def _compile(folder: Path, runtime: str) -> None:
-    """Bytecode, so that no cold start compiles: /var/task cannot be written to. Needs the target's own Python."""
+    """Bytecode, as a function cannot keep its own: without, each cold start compiles.
+
+    Only the Python of the function can make it.
+    """
     python = _python_of(runtime)
     if python is None:
         sys.stderr.write(f"package: no Python {runtime} here: cold starts will compile, and take longer\n")
