@@ -238,6 +238,7 @@ async def test_nothing_is_sent_for_nothing(
     bench: Bench, sender: SqsSender, metrics: FakeMetrics, logs: list[EventDict]
 ) -> None:
     await sender.send(ORG, [])
+    await sender.send(OrgId("an org"), [])
     assert (bench.api.calls, metrics.counts, logs) == ([], {}, [])
 
 
