@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ def deployed(folder: Path, arc_url: str = NOBODYS_ARC, arc_key: str = "arc-key")
     environ = {
         "MEMTRACE_MASTER_KEY": MASTER_KEY,
         "MEMTRACE_AUTH_DB_PATH": str(folder / "memtrace.db"),
+        "MEMTRACE_JOURNAL_MODE": "shared",
         "MEMTRACE_LOG_LEVEL": "debug",
     }
 
@@ -100,6 +102,12 @@ def ask(function: Function, event: Any, seconds: float = 28.0) -> Answer:
     assert not result["isBase64Encoded"]
     json.dumps(result)
     return Answer(result["statusCode"], result["headers"], result["body"])
+
+
+def told(log: io.StringIO, event: str) -> list[Any]:
+    """The log's lines of this event."""
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [line for line in lines if line["event"] == event]
 
 
 def code_of(deployment: Deployed, handler: str = HANDLER, **changes: Any) -> Code:

@@ -1,15 +1,16 @@
 """One turn: an answer in time whatever the application does, and nothing that runs on."""
 
 import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from core import logs
 from handlers.edge.events import HttpEvent
-from handlers.edge.turn import Turn, TurnTaker
+from handlers.edge.turn import AtRest, Turn, TurnTaker
+from tests.edge.rig import told
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -48,7 +49,11 @@ class Sent:
         return dict(self.scope["headers"]).get(name)
 
 
-async def turn(app: App, remaining: float = 10.0, **headers: str) -> Sent:
+async def resting() -> None:
+    """Nothing is half-way."""
+
+
+async def turn(app: App, remaining: float = 10.0, at_rest: AtRest = resting, **headers: str) -> Sent:
     """One request to this application."""
     sent = Sent()
     asked = event(**headers)
@@ -63,7 +68,7 @@ async def turn(app: App, remaining: float = 10.0, **headers: str) -> Sent:
     async def receive() -> Any:
         return {"type": "http.request", "body": b""}
 
-    taker = TurnTaker(recorded)
+    taker = TurnTaker(recorded, at_rest)
     taker.turn = Turn(asked, remaining)
     raw = [[name.encode(), value.encode()] for name, value in asked.headers.items()]
     await taker({"type": "http", "path": "/api/v1/memories/a/b", "headers": raw}, receive, send)
@@ -120,7 +125,7 @@ async def test_the_gateways_request_id_is_taken_where_the_caller_has_none() -> N
 )
 async def test_lambdas_time_bounds_the_requests(remaining: float, given: str | None, told: bytes) -> None:
     headers = {} if given is None else {"x_request_timeout": given}
-    sent = await turn(answering, remaining, **headers)
+    sent = await turn(answering, remaining, resting, **headers)
     assert sent.seen(b"x-request-timeout") == told
 
 
@@ -175,8 +180,7 @@ async def test_what_it_started_and_never_ends_is_ended() -> None:
     assert others() == []
 
 
-async def test_what_cannot_be_ended_is_told_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("info", "json", "command")
+async def test_what_cannot_be_ended_is_told_by_name(log: io.StringIO) -> None:
     release = asyncio.Event()
 
     async def starting(scope: Any, receive: Any, send: Any) -> None:
@@ -184,7 +188,25 @@ async def test_what_cannot_be_ended_is_told_by_name(capsys: pytest.CaptureFixtur
         await answering(scope, receive, send)
 
     assert (await turn(starting, 0.05)).status == 200
-    line = json.loads(capsys.readouterr().err.splitlines()[-1])
-    assert (line["event"], line["names"]) == ("work_left_behind", ["obstinate"])
+    assert [line["names"] for line in told(log, "work_left_behind")] == [["obstinate"]]
     release.set()
     await asyncio.gather(*(t for t in asyncio.all_tasks() if t.get_name() == "obstinate"))
+
+
+async def test_what_is_half_way_outside_of_tasks_is_waited_for() -> None:
+    ended = []
+
+    async def at_rest() -> None:
+        await asyncio.sleep(0)
+        ended.append(True)
+
+    assert (await turn(answering, at_rest=at_rest)).status == 200
+    assert ended == [True]
+
+
+async def test_what_stays_half_way_is_given_up_when_the_time_is_over() -> None:
+    async def at_rest() -> None:
+        await asyncio.Event().wait()
+
+    assert (await turn(answering, 0.1, at_rest=at_rest)).status == 200
+    assert others() == []

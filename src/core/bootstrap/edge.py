@@ -2,8 +2,10 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from core.adapters.clock import SystemClock, WakingClock
 from core.adapters.emf import EmfMetrics
@@ -21,6 +23,9 @@ from core.settings import Settings
 from core.tenants import Tenants
 from core.vault import Vault
 
+if TYPE_CHECKING:
+    from core.adapters.aws.api import AwsApi
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -29,18 +34,27 @@ class Edge:
     services: Services
     clock: WakingClock
     flush_metrics: Callable[[], None]
-    hang_up: Callable[[], Awaitable[None]]
+    hang_up: Callable[[], Coroutine[Any, Any, None]]
     """Ends connections that a long sleep may have killed."""
+    at_rest: Callable[[], Coroutine[Any, Any, None]]
+    """Returns when nothing is half-way: no transaction, no lock."""
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """A backend with work of its own between the steps that a request waits for."""
+
+    async def at_rest(self) -> None: ...
 
 
 @contextlib.asynccontextmanager
-async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
+async def open_edge(settings: Settings, clock: WakingClock | None = None) -> AsyncIterator[Edge]:
     """Everything an edge needs; it starts nothing in the background. Closed when left.
 
     Raises ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
     """
     _refuse_open_door(settings)
-    clock = WakingClock(SystemClock())
+    clock = clock or WakingClock(SystemClock())
     metrics = EmfMetrics(process="edge", namespace=settings.metrics.namespace, clock=clock, stream=sys.stdout)
     async with (
         opening(settings, clock) as (closing, arcs),
@@ -55,8 +69,20 @@ async def open_edge(settings: Settings) -> AsyncIterator[Edge]:
             services=services_on(ground, closing),
             clock=clock,
             flush_metrics=metrics.flush,
-            hang_up=arcs.hang_up,
+            hang_up=partial(_hang_up, arcs, api),
+            at_rest=backend.at_rest if isinstance(backend, Resting) else _at_once,
         )
+
+
+async def _at_once() -> None:
+    """What every request waits for itself."""
+
+
+async def _hang_up(arcs: Arcs, api: "AwsApi | None") -> None:
+    """An `AwsApi` that was closed opens new connections where it is used again."""
+    await arcs.hang_up()
+    if api is not None:
+        await api.close()
 
 
 def _ground(

@@ -61,7 +61,6 @@ class Function:
         self._open = open
         self._trace = trace
         self._loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self._loop)  # Mangum asks for the current one
         self._built: _Built | None = None
 
     def start(self) -> bool:
@@ -124,6 +123,7 @@ class Function:
 
     def _ask(self, built: _Built, asked: HttpEvent, context: Context) -> Result:
         built.turns.turn = Turn(asked, context.get_remaining_time_in_millis() / _MILLIS)
+        asyncio.set_event_loop(self._loop)  # Mangum asks for the current one
         result = built.mangum(asked.for_mangum(), context)  # type: ignore[arg-type]
         return fitted(result)
 
@@ -137,7 +137,7 @@ async def _build(open: Open) -> _Built:
             services.settings,
             server=replace(server, max_body_bytes=min(server.max_body_bytes, MOST_BODY_BYTES)),
         )
-        turns = TurnTaker(create_app(replace(services, settings=settings)))
+        turns = TurnTaker(create_app(replace(services, settings=settings)), edge.at_rest)
         edge.clock.rest()
         return _Built(edge, turns, Mangum(turns, lifespan="off"), stack.pop_all())
 

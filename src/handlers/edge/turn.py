@@ -1,7 +1,7 @@
 """One turn of the application: one request, within the time that Lambda leaves, and nothing after it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from handlers.http.errors import error_reply
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+AtRest = Callable[[], Coroutine[Any, Any, None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SLACK: Final = 1.0
@@ -41,8 +42,10 @@ class Turn:
 class TurnTaker:
     """An ASGI application round ours. `turn` is set before each request: a sandbox has one at a time."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, at_rest: AtRest) -> None:
+        """`at_rest` returns when nothing outside of tasks is half-way."""
         self._app = app
+        self._at_rest = at_rest
         self.turn: Turn | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +61,7 @@ class TurnTaker:
             await asyncio.wait({work}, timeout=_ENDING)
         if not answering.is_begun:
             await answering.tell_late(turn)
-        await _nothing_left(ends)
+        await _nothing_left(ends, self._at_rest)
 
 
 class _Answering:
@@ -106,18 +109,26 @@ def _seconds(text: bytes) -> float:
         return 0.0
 
 
-async def _nothing_left(ends: float) -> None:
+async def _nothing_left(ends: float, at_rest: AtRest) -> None:
     """Waits for what the request started and did not wait for; what takes too long is told to end."""
-    loop = asyncio.get_running_loop()
-    left = _others()
-    if left:
-        _, left = await asyncio.wait(left, timeout=max(0.0, ends - loop.time()))
+    left = _others() | {asyncio.create_task(at_rest(), name="at rest")}
+    left = await _still(left, ends - asyncio.get_running_loop().time())
     for task in left:
         task.cancel()
-    if left:
-        _, left = await asyncio.wait(left, timeout=_ENDING)
+    left = await _still(left, _ENDING)
     if left:
         telemetry.error("work_left_behind", names=sorted(task.get_name() for task in left))
+
+
+async def _still(tasks: set[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Those that are not done by then. Nobody else asks what became of the others."""
+    if not tasks:
+        return tasks
+    done, left = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+    for task in done:
+        if not task.cancelled():
+            task.exception()
+    return left
 
 
 def _others() -> set[asyncio.Task[Any]]:
