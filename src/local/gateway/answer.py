@@ -65,10 +65,8 @@ def _answer(result: Any) -> Answer:
 
 
 def _headers(result: Mapping[str, Any]) -> Headers:
-    single, many = result.get("headers") or {}, result.get("multiValueHeaders") or {}
-    cookies = result.get("cookies") or []
-    if not isinstance(single, dict) or not isinstance(many, dict) or not isinstance(cookies, list):
-        raise _Malformed
+    single = _given(result, "headers", dict)
+    many, cookies = _given(result, "multiValueHeaders", dict), _given(result, "cookies", list)
     told = [(name.lower(), _text(value)) for name, value in single.items()]
     for name, values in many.items():
         if not isinstance(values, list):
@@ -78,6 +76,16 @@ def _headers(result: Mapping[str, Any]) -> Headers:
     told += [("set-cookie", _text(cookie)) for cookie in cookies]
     # The gateway counts for itself.
     return tuple(one for one in told if one[0] not in ("content-length", "connection", "transfer-encoding"))
+
+
+def _given(result: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Null is as good as absent."""
+    value = result.get(name)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise _Malformed
+    return value
 
 
 def _text(value: object) -> str:

@@ -27,7 +27,7 @@ class LambdaFunction:
         """
         if len(payload) > MOST_EVENT_BYTES:
             raise EventTooLarge()
-        started = self._warm_one() or await self._cold_one()
+        started = await self._warm_one() or await self._cold_one()
         if isinstance(started, Outcome):
             return started
         self._busy.add(started)
@@ -37,6 +37,8 @@ class LambdaFunction:
             self._busy.discard(started)
             if started.is_alive:
                 self._warm.append(started)
+            else:
+                await started.kill()  # its API outlives it
 
     async def recycle(self) -> None:
         """Ends the sandboxes that wait, so that the next invocation is a cold one."""
@@ -50,11 +52,12 @@ class LambdaFunction:
         for sandbox in list(self._busy):
             await sandbox.kill()
 
-    def _warm_one(self) -> Sandbox | None:
+    async def _warm_one(self) -> Sandbox | None:
         while self._warm:
             sandbox = self._warm.pop()
             if sandbox.is_alive:
                 return sandbox
+            await sandbox.kill()
         return None
 
     async def _cold_one(self) -> Sandbox | Outcome:

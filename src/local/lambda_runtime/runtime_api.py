@@ -39,13 +39,17 @@ class RuntimeApi:
         self.init_error: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.idle: Final = asyncio.Event()
         """Set while the runtime waits for work: then a sandbox may be frozen."""
-        self._work: asyncio.Queue[Invocation] = asyncio.Queue()
+        self._work: asyncio.Queue[Invocation | None] = asyncio.Queue()
         self._current: Invocation | None = None
 
     def give(self, invocation: Invocation) -> None:
         """The next thing that the runtime is told to do."""
         self.idle.clear()
         self._work.put_nowait(invocation)
+
+    def close(self) -> None:
+        """There is no more work, and nobody who would do it."""
+        self._work.put_nowait(None)
 
     async def __call__(
         self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: _Send
@@ -71,6 +75,9 @@ class RuntimeApi:
         self._current = None
         self.idle.set()
         work = self._current = await self._work.get()
+        if work is None:
+            await _reply(send, 410)
+            return
         headers = {
             "content-type": "application/json",
             "lambda-runtime-aws-request-id": work.request_id,

@@ -21,6 +21,7 @@ from local.lambda_runtime.runtime_api import Invocation, RuntimeApi
 _HOST: Final = "127.0.0.1"
 _TIED: Final = Path(tied.__file__)
 """Whoever runs sandboxes takes them along when it dies, frozen ones too."""
+_CLOSING: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,8 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
-        await self._listener.abort()
+        self._api.close()
+        await self._listener.stop(_CLOSING)
 
     async def _initialised(self) -> Outcome | None:
         idle = asyncio.ensure_future(self._api.idle.wait())

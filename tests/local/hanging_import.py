@@ -1,0 +1,5 @@
+"""A handler whose import never ends."""
+
+import signal
+
+signal.pause()
