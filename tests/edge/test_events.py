@@ -1,8 +1,10 @@
 """Events taken apart: the recorded ones, and those that nobody should have sent."""
 
+import asyncio
 import base64
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +17,16 @@ from tests.edge.rig import EVENTS, Context
 
 REQUESTS = sorted(p.stem for p in EVENTS.glob("v*.json"))
 MEMORIES = "/api/v1/memories"
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """Mangum makes one, where there is none, and leaves it open."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()
 
 
 def recorded(name: str) -> Any:
