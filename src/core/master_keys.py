@@ -35,7 +35,9 @@ class KeptVault(Vault):
         self._given = given
         self._clock = clock
         self._max_age = max_age
-        self._read_at = self._tried_at = clock.monotonic()
+        self._read_at = clock.monotonic()
+        # What opens in vain first is a reason at once: the reading may have been kept in a snapshot.
+        self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def renew(self, *, in_vain: bool) -> bool:

@@ -294,6 +294,15 @@ async def test_closing_ends_the_connections_and_may_be_repeated(transport: Trans
         await _until(lambda: not script.open)
 
 
+async def test_after_closing_the_light_one_opens_new_connections() -> None:
+    async with scripted(OK) as script:
+        aws = LightAws(environ=environment(script.url), clock=SystemClock())
+        for _ in range(2):
+            assert await get(aws) == ANSWER
+            await aws.close()
+        assert script.connections == 2
+
+
 async def _until(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not happened():  # noqa: ASYNC110 - another task's work

@@ -94,6 +94,14 @@ async def test_a_row_sealed_with_a_newer_key_has_it_read_at_once(safe: Safe, clo
     assert safe.reads == 2
 
 
+async def test_a_key_changed_right_after_it_was_read_is_no_reason_to_wait(
+    safe: Safe, clock: ManualClock
+) -> None:
+    vault = await kept(safe, clock)
+    safe.rotate(2)
+    assert await opens(vault, 2)
+
+
 async def test_a_change_is_taken_over_for_sealing(safe: Safe, clock: ManualClock) -> None:
     vault = await kept(safe, clock)
     safe.rotate(2)

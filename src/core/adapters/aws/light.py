@@ -44,7 +44,8 @@ _Headers = Iterable[tuple[bytes, bytes]]
 class LightAws:
     """An `AwsApi` that lives on one event loop; a cancelled call ends its connection.
 
-    Region, endpoints and credentials are read from `environ` at every call.
+    Region, endpoints and credentials are read from `environ` at every call. Once closed it may be
+    called again, as after a long sleep, and opens new connections.
     """
 
     def __init__(
