@@ -219,16 +219,17 @@ def test_a_database_that_anybody_has_open_is_left_alone(old: Installation) -> No
     assert old.contents == []
 
 
-def test_a_database_that_cannot_be_read_gives_way(old: Installation) -> None:
+@pytest.mark.parametrize("kind", ["wal", "journal"])
+def test_a_database_that_cannot_be_read_gives_way(old: Installation, kind: str) -> None:
     old.write("then")
     archive = old.backup()
     old.database.write_bytes(b"not a database, not at all" * 1000)
-    log = old.database.with_name("memtrace.db-wal")
+    log = old.database.with_name(f"memtrace.db-{kind}")
     log.write_bytes(b"a log of who knows what")
     restored = old.restore(archive)
     assert restored.unreadable
     assert not log.exists()
-    assert Path(f"{restored.aside}-wal").read_bytes() == b"a log of who knows what"
+    assert Path(f"{restored.aside}-{kind}").read_bytes() == b"a log of who knows what"
     assert old.contents == ["then"]
 
 

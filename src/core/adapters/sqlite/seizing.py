@@ -12,7 +12,7 @@ from core.model.backup import Comparison
 from core.model.errors import DatabaseError, HeldByOther
 from core.model.memory import Micros
 
-_LOG_FILES = ("-wal", "-shm")
+_LOG_FILES = ("-wal", "-shm", "-journal")
 
 
 @contextlib.contextmanager
