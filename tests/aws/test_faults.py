@@ -268,8 +268,8 @@ async def test_a_cancelled_call_ends_its_connection() -> None:
 
 
 async def test_a_full_pool_of_threads_is_no_answer() -> None:
-    async with scripted(silence) as script:
-        aws = BotoAws(environ=environment(script.url), threads=1)
+    async with scripted(OK, silence) as script:
+        aws = await warm(lambda environ: BotoAws(environ=environ, threads=1), script)
         errors = await asyncio.gather(*(failure(get(aws, 0.3)) for _ in range(3)))
         assert [error.code for error in errors] == ["", "", ""]
         assert len(script.asked) == 1
