@@ -245,6 +245,61 @@ async def test_a_cancelled_read_is_over_when_its_caller_is(database: SharedDatab
         await reading
 
 
+async def test_a_connection_that_cannot_even_undo_is_made_anew(database: SharedDatabase) -> None:
+    def close(connection: sqlite3.Connection) -> None:
+        connection.close()
+        raise ValueError("gone")
+
+    for work in (database.read, database.write):
+        with pytest.raises(ValueError, match="gone"):
+            await work(close)
+        assert await work(names) == ["acme", "other"]
+
+
+async def test_a_connection_that_the_network_broke_is_made_anew_unseen(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_once(path: Path, **options: int) -> sqlite3.Connection:
+        monkeypatch.undo()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("core.adapters.sqlite.shared.connect", fail_once)
+    assert await database.read(names) == ["acme", "other"]
+
+
+async def test_a_network_that_stays_broken_is_an_error(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **options: int) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.adapters.sqlite.shared.connect", fail)
+        with pytest.raises(DatabaseError, match="disk I/O error"):
+            await database.read(names)
+    assert await database.read(names) == ["acme", "other"]
+
+
+async def test_a_file_that_is_replaced_all_the_time_is_an_error(
+    database: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("core.adapters.sqlite.shared.is_in_place", lambda _: False)
+        with pytest.raises(DatabaseError, match="is being replaced"):
+            await database.read(names)
+    assert await database.read(names) == ["acme", "other"]
+
+
+async def test_a_rollback_journal_that_cannot_be_looked_into_is_an_error(database: SharedDatabase) -> None:
+    journal = database.path.with_name("m.db-journal")
+    journal.unlink()
+    journal.mkdir()
+    with pytest.raises(DatabaseError, match="cannot be used"):
+        await database.read(names)
+    journal.rmdir()
+    assert await database.read(names) == ["acme", "other"]
+
+
 def test_closing_a_database_that_was_never_opened_is_nothing(tmp_path: Path) -> None:
     database = SharedDatabase(tmp_path / "m.db", patience=1)
     database.close()

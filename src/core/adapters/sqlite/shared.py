@@ -41,11 +41,13 @@ class _Seat:
 
     def undo(self) -> None:
         """Ends a transaction that is open, with the connection where it has to be."""
-        if self.connection is not None and self.connection.in_transaction:
-            try:
+        if self.connection is None:
+            return
+        try:
+            if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                self.leave()
+        except sqlite3.Error:
+            self.leave()
 
     def leave(self) -> None:
         connection, self.connection = self.connection, None
