@@ -83,7 +83,7 @@ def test_the_file_system_is_encrypted_backed_up_and_mounted_by_tls_alone() -> No
 
 def test_every_log_is_deleted_some_day() -> None:
     groups = _every("AWS::Logs::LogGroup")
-    assert len(groups) == 4
+    assert len(groups) == 5
     for name, one in groups.items():
         assert one["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
 

@@ -27,6 +27,7 @@ PRICES: Final[Mapping[str, float]] = {
     "api_request": 3.50 / _MILLION,
     "lambda_request": 0.20 / _MILLION,
     "lambda_gb_second": 0.0000133334,
+    "snapshot_gb_second": 0.0000015046,
     "dynamodb_write_unit": 0.625 / _MILLION,
     "dynamodb_read_unit": 0.125 / _MILLION,
     "dynamodb_gb_month": 0.25,
@@ -61,14 +62,14 @@ class Load:
     """Not settled yet, when an org is read: about two minutes of its writes."""
     shards: int = 4
     metadata: MetadataKind = "dynamodb"
-    lambda_mb: int = 512
+    lambda_mb: int = 1_024
     write_ms: float = 40.0
     """Billed for a request that writes one transaction; each further one takes `transaction_ms`."""
     transaction_ms: float = 12.0
     read_ms: float = 60.0
     flushers: int = 1
     flusher_vcpu: float = 0.25
-    flusher_gb: float = 0.5
+    flusher_gb: float = 1.0
     zones: int = 2
     """Availability zones with interface endpoints, for `sqlite-efs`."""
 
@@ -162,6 +163,7 @@ def _positions(load: Load) -> Iterator[tuple[str, str, float, str]]:
 
 
 def _dynamodb(load: Load, requests: float, calls: WriteCalls) -> Iterator[tuple[str, str, float, str]]:
+    yield "Lambda", "GB-seconds of a snapshot", _SECONDS * load.lambda_mb / 1_024, "snapshot_gb_second"
     yield "DynamoDB", "write units", requests * calls.write_units, "dynamodb_write_unit"
     looked = load.reads * read_units(load) + _SECONDS * _LOOKS * load.flushers
     yield "DynamoDB", "read units", looked, "dynamodb_read_unit"
@@ -180,8 +182,10 @@ _LOOKS: Final = 2.0
 """Read units a second of a flusher that finds nothing to do: lease, ledger, deletions."""
 _LOG_BYTES: Final = 900
 """An access log line and one line of metrics a request."""
-_METRICS: Final = 40
-_ALARMS: Final = 9
+_METRICS: Final = 60
+"""Names by labels, and those of Container Insights."""
+_ALARMS: Final = 13
+"""Two of them scale the flusher."""
 _CLAIM_BYTES: Final = 250
 _ENDPOINTS: Final = 2
 """SQS and Secrets Manager."""

@@ -26,7 +26,7 @@ def cost(
     ] = 200,
     metadata: Annotated[str, typer.Option(help="`dynamodb` or `sqlite-efs`.")] = "dynamodb",
     shards: Annotated[int, typer.Option(min=1, max=64, help="`dynamodb.shards`.")] = 4,
-    lambda_mb: Annotated[int, typer.Option(min=128, max=10_240, help="Memory of the edge.")] = 512,
+    lambda_mb: Annotated[int, typer.Option(min=128, max=10_240, help="Memory of the edge.")] = 1_024,
     flushers: Annotated[int, typer.Option(min=1, max=1_000, help="Tasks of the flusher.")] = 1,
     price: Annotated[
         list[str] | None, typer.Option(metavar="NAME=DOLLARS", help="Another price; may be repeated.")
