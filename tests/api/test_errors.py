@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from core.model import errors
-from core.model.errors import MemtraceError
+from core.model.errors import DatabaseError, MemtraceError
 from handlers.http.errors import STATUSES, error_reply, status_of
 
 EXPECTED = {
@@ -88,3 +88,13 @@ def test_words_for_operators_do_not_reach_callers(cls: type[MemtraceError]) -> N
 def test_where_nothing_is_known_of_when_nothing_is_said() -> None:
     assert error_reply(errors.NoArcInstance(), "req_1").headers == ()
     assert error_reply(errors.NotFound(), "req_1").headers == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(DatabaseError("x", retry_after=1), b"1"), (DatabaseError("x"), b"5")]
+)
+def test_a_database_that_is_busy_may_be_asked_again_sooner_than_a_broken_one(
+    error: DatabaseError, seconds: bytes
+) -> None:
+    reply = error_reply(error, "id")
+    assert (reply.status, dict(reply.headers)[b"retry-after"]) == (503, seconds)
