@@ -115,6 +115,8 @@ def test_endpoints_let_through_what_roles_allow(stack: Stack) -> None:
 def test_every_action_exists() -> None:
     known = {f"{service}:{name}" for service, name in _pairs(operations())} | {"dynamodb:ConditionCheckItem"}
     for role in _EVERYBODY:
-        actions: set[Any] = {a for one in statements(Stack.of().resources[role]) for a in listed(one["Action"])}
+        actions: set[Any] = {
+            a for one in statements(Stack.of().resources[role]) for a in listed(one["Action"])
+        }
         ours = {action for action in actions if re.match("dynamodb|sqs|secretsmanager", action)}
         assert ours <= known

@@ -217,7 +217,7 @@ def test_there_is_one_stage_with_limits_traces_and_access_logs(stack: Stack) -> 
     (method,) = stage["MethodSettings"]
     assert method["ThrottlingRateLimit"] > 0
     assert method["ThrottlingBurstLimit"] > 0
-    assert method["DataTraceEnabled"] is False
+    assert (method["LoggingLevel"], method["DataTraceEnabled"]) == ("ERROR", False)
 
 
 def test_the_access_log_is_json_and_holds_no_keys(stack: Stack) -> None:
@@ -261,6 +261,18 @@ def test_what_the_gateway_answers_has_our_shape_and_our_words(kind: str) -> None
     assert told["code"] in known
     if "statusCode" in one:
         assert status_of(known[told["code"]]) == int(one["statusCode"])
+
+
+def test_a_body_that_is_taken_fits_into_an_invocation(stack: Stack) -> None:
+    """In base64, with room for path, query and headers; API Gateway takes 10 KB of headers."""
+    assert settings_of(edge(stack)).server.max_body_bytes * 4 / 3 + 64 * 1024 < 6 * 1024 * 1024
+
+
+def test_whoever_is_answered_by_the_gateway_gets_a_request_id_and_may_be_a_page() -> None:
+    for kind, one in _gateways_own().items():
+        headers = one["responseParameters"]
+        assert headers["gatewayresponse.header.X-Request-ID"] == "context.requestId", kind
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'", kind
 
 
 def test_the_gateway_answers_by_itself_for_everything_it_can() -> None:
