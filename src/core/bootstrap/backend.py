@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Protocol
 
-from core.model.errors import ConfigurationError
 from core.ports import (
     AgentStore,
     BindingStore,
@@ -108,8 +107,11 @@ async def open_backend(
 
         with contextlib.ExitStack() as closing:
             yield open_sqlite(settings, clock, closing, cache_kib=cache_kib)
-    else:
-        raise ConfigurationError("metadata.backend dynamodb cannot be opened here")
+        return
+    from core.bootstrap.dynamodb import DynamoBackend
+
+    assert api is not None
+    yield DynamoBackend(settings, clock, api)
 
 
 @contextlib.asynccontextmanager

@@ -55,6 +55,7 @@ async def run_split(split: Split) -> None:
         loop.add_signal_handler(number, stop.set)
     folder = split.folder
     environ = folder.environ(os.environ)
+    os.environ.update(environ)  # where this process itself calls what stands in for AWS
     async with contextlib.AsyncExitStack() as stack:
         for name, command in stand_ins(split).items():
             child = _child(command, {**environ, "MEMTRACE_MASTER_KEY": folder.first_key()}, folder.log(name))

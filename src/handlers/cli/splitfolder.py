@@ -19,6 +19,7 @@ from core.model.tenant import DEFAULT_ORG, PERMISSIONS
 from core.telemetry import NoMetrics
 from handlers.cli.devfolder import DATABASE, kept_key, put_in_place, words
 from local.arc.settings import ADMIN_TOKEN
+from local.sqs.attributes import ACCOUNT as QUEUES
 
 if TYPE_CHECKING:
     from core.bootstrap.admin import Admin
@@ -95,7 +96,9 @@ class SplitFolder:
     def edge_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """All that a sandbox sees of it."""
         ours = ("MEMTRACE_", "AWS_")
-        return {n: v for n, v in environ.items() if n.startswith(ours) or n in _INHERITED}
+        kept = {n: v for n, v in environ.items() if n.startswith(ours) or n in _INHERITED}
+        kept.pop("MEMTRACE_CONFIG")  # a function reads no file
+        return kept
 
     def _variables(self) -> dict[str, str]:
         cloud = f"http://{_HOST}:{self.ports.cloud}"
@@ -104,8 +107,8 @@ class SplitFolder:
             "MEMTRACE_CONFIG": _NO_FILE,
             "MEMTRACE_METADATA_BACKEND": "dynamodb",
             "MEMTRACE_DYNAMODB_TABLE": TABLE,
-            "MEMTRACE_QUEUE_URL": f"{queues}/{ACCOUNT}/{QUEUE}",
-            "MEMTRACE_QUEUE_DEAD_LETTER_URL": f"{queues}/{ACCOUNT}/{DEAD_LETTERS}",
+            "MEMTRACE_QUEUE_URL": f"{queues}/{QUEUES}/{QUEUE}",
+            "MEMTRACE_QUEUE_DEAD_LETTER_URL": f"{queues}/{QUEUES}/{DEAD_LETTERS}",
             "MEMTRACE_MASTER_KEY_SECRET_ARN": SECRET_ARN,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
