@@ -20,8 +20,8 @@ from core.adapters.sqlite.prompt_road import JournalQueue
 from core.adapters.sqlite.shared import SharedDatabase
 from core.adapters.sqlite.shared_journal import SharedJournal
 from core.adapters.sqlite.sharing import make_shared
-from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.undertaker import SqliteUndertaker
+from core.model.journal_limits import JournalLimits
 from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_key
 from core.ports import IdempotencyKey, Lease
 from core.telemetry import NoMetrics

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from core.adapters.sqlite.orgs import SqliteOrgs
-from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.turns import Turns
 from core.model.errors import (
     ClockStepped,
@@ -18,6 +17,7 @@ from core.model.errors import (
     ShuttingDown,
     Unauthenticated,
 )
+from core.model.journal_limits import JournalLimits
 from core.model.memory import MemoryFilter, OrgId, Span, parse_id
 from core.model.tenant import Org
 from core.model.timewindow import moment_of

@@ -22,8 +22,8 @@ from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.replies import SqliteReplies
 from core.adapters.sqlite.seeding import SqliteSeedings
 from core.adapters.sqlite.sessions import SqliteSessions
-from core.adapters.sqlite.staging import JournalLimits
 from core.adapters.sqlite.undertaker import SqliteUndertaker
+from core.model.journal_limits import JournalLimits
 from core.model.memory import Micros
 from core.ports import Clock
 from core.settings import Settings

@@ -13,8 +13,9 @@ from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.graves import GraveBook
 from core.adapters.sqlite.journal_reader import ANYTHING, EVER, SqliteJournalReader
 from core.adapters.sqlite.journal_schema import as_json, chunks
-from core.adapters.sqlite.staging import JournalLimits, Staging, append_of
+from core.adapters.sqlite.staging import Staging, append_of
 from core.adapters.sqlite.tail_index import TailIndex
+from core.model.journal_limits import JournalLimits
 from core.model.memory import Draft, MemoryFilter, Micros, Order, OrgId, Span
 from core.ports import Clock, IdempotencyKey, Receipt, Tail, TailRows
 from core.telemetry import Metrics

@@ -16,9 +16,10 @@ from core.adapters.sqlite.grouping import MAX_LEAD, Groups
 from core.adapters.sqlite.journal_reader import SqliteJournalReader
 from core.adapters.sqlite.journal_schema import newest_stamp
 from core.adapters.sqlite.shared import SharedDatabase
-from core.adapters.sqlite.staging import Append, JournalLimits, Staging, append_of
+from core.adapters.sqlite.staging import Append, Staging, append_of
 from core.adapters.sqlite.tail_index import TailIndex
 from core.model.errors import ClockStepped
+from core.model.journal_limits import JournalLimits
 from core.model.memory import Draft, Micros, OrgId
 from core.ports import Clock, IdempotencyKey, Receipt
 from core.telemetry import Metrics

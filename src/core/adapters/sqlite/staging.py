@@ -14,6 +14,7 @@ from core.adapters.sqlite.graves import GraveBook
 from core.adapters.sqlite.journal_schema import ALL_ORGS, count_in_ledger
 from core.adapters.sqlite.tail_index import TailIndex
 from core.model.errors import ClockStepped, IdempotencyConflict, JournalFull, MemtraceError, Unauthenticated
+from core.model.journal_limits import JournalLimits
 from core.model.memory import (
     Draft,
     Micros,
@@ -40,17 +41,6 @@ _NUMBERS: Final = (
 
 _Row = tuple[Micros, int, Micros, bytes]
 _Fate = Literal["created", "renewed", "again", "duplicate"]
-
-
-@dataclass(frozen=True, slots=True)
-class JournalLimits:
-    """How much may be unsettled. A request beyond it is refused whole."""
-
-    memories_per_org: int = 2_000_000
-    bytes_per_org: int = 1024 * 1024 * 1024
-    claims_per_org: int = 5_000_000
-    memories: int = 8_000_000
-    bytes: int = 4 * 1024 * 1024 * 1024
 
 
 @dataclass(slots=True)
