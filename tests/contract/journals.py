@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.dead_letters import SqliteDeadLetters
@@ -15,6 +15,7 @@ from core.adapters.sqlite.journal import SqliteJournal
 from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.migrate import migrate
+from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
 from core.adapters.sqlite.shared import SharedDatabase
@@ -23,7 +24,19 @@ from core.adapters.sqlite.sharing import make_shared
 from core.adapters.sqlite.undertaker import SqliteUndertaker
 from core.model.journal_limits import JournalLimits
 from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_key
-from core.ports import IdempotencyKey, Lease
+from core.model.tenant import Org
+from core.ports import (
+    Backlog,
+    DeadLetters,
+    Expiry,
+    IdempotencyKey,
+    Journal,
+    Lease,
+    Leases,
+    Ledger,
+    Outbox,
+    Queue,
+)
 from core.telemetry import NoMetrics
 from tests.clock import ManualClock
 
@@ -61,21 +74,31 @@ def named(key: str, body: str = "body") -> IdempotencyKey:
     return IdempotencyKey(key.encode().ljust(16)[:16], body.encode().ljust(16)[:16])
 
 
-@dataclass
-class Workshop:
-    """One process's view of the file: what the server and what the flusher would open."""
+class ClosableJournal(Journal, Protocol):
+    def close(self) -> None: ...
 
-    database: Database
+
+class Orgs(Protocol):
+    async def create_org(self, org: Org) -> None: ...
+
+    async def delete_org(self, org_id: OrgId) -> bool: ...
+
+
+@dataclass(kw_only=True)
+class Shop:
+    """One process's view of a journal: what the server and what the flusher would open."""
+
     clock: ManualClock
-    journal: SqliteJournal | SharedJournal
-    outbox: SqliteOutbox
-    queue: JournalQueue
-    ledger: SqliteLedger
-    leases: SqliteLeases
-    letters: SqliteDeadLetters
-    expiry: SqliteExpiry
-    deletions: SqliteDeletions
-    undertaker: SqliteUndertaker
+    journal: ClosableJournal
+    outbox: Outbox
+    queue: Queue
+    ledger: Ledger
+    leases: Leases
+    letters: DeadLetters
+    expiry: Expiry
+    orgs: Orgs
+    many: int
+    """Rows that no one transaction or call takes."""
 
     async def contents(self, org: OrgId = ACME, **filter: object) -> list[str]:
         tail = await self.journal.tail(org, MemoryFilter(**filter), ALWAYS, "asc", 1_000_000)  # type: ignore[arg-type]
@@ -85,6 +108,20 @@ class Workshop:
         lease = await self.leases.acquire("tester:0", 10)
         assert lease is not None
         return lease
+
+    async def total(self) -> Backlog:
+        """What the journal holds, exactly."""
+        return await self.ledger.total()
+
+
+@dataclass(kw_only=True)
+class Workshop(Shop):
+    """A journal in a file."""
+
+    database: Database
+    journal: SqliteJournal | SharedJournal
+    deletions: SqliteDeletions
+    undertaker: SqliteUndertaker
 
     def close(self) -> None:
         self.journal.close()
@@ -106,17 +143,19 @@ def open_workshop(
 ) -> Workshop:
     database, journal = (_shared if mode == "sqlite-shared" else _logged)(path, clock, limits)
     return Workshop(
-        database,
-        clock,
-        journal,
-        SqliteOutbox(database, clock=clock),
-        JournalQueue(database, clock=clock),
-        SqliteLedger(database),
-        SqliteLeases(database, clock=clock),
-        SqliteDeadLetters(database, clock=clock),
-        SqliteExpiry(database),
-        SqliteDeletions(database, clock=clock),
-        SqliteUndertaker(database, clock=clock),
+        database=database,
+        clock=clock,
+        journal=journal,
+        outbox=SqliteOutbox(database, clock=clock),
+        queue=JournalQueue(database, clock=clock),
+        ledger=SqliteLedger(database),
+        leases=SqliteLeases(database, clock=clock),
+        letters=SqliteDeadLetters(database, clock=clock),
+        expiry=SqliteExpiry(database),
+        orgs=SqliteOrgs(database),
+        deletions=SqliteDeletions(database, clock=clock),
+        undertaker=SqliteUndertaker(database, clock=clock),
+        many=1_200,
     )
 
 
@@ -156,4 +195,21 @@ def workshop(
         shop.close()
 
 
-Shops = AsyncIterator[Workshop]
+class Installation(Protocol):
+    """A place where a journal is kept, with two orgs; it may be opened again, or by several at once."""
+
+    def open(self, limits: JournalLimits | None = None) -> contextlib.AbstractAsyncContextManager[Shop]: ...
+
+
+@dataclass(frozen=True)
+class File:
+    """An installation in a file."""
+
+    path: Path
+    clock: ManualClock
+    mode: Mode
+
+    @contextlib.asynccontextmanager
+    async def open(self, limits: JournalLimits | None = None) -> AsyncIterator[Shop]:
+        with workshop(self.path, self.clock, limits, mode=self.mode) as shop:
+            yield shop

@@ -129,7 +129,8 @@ class Dynamo:
         answer = await self._call("Query", parameters)
         last = answer.get("LastEvaluatedKey")
         items = [decoded(attributes) for attributes in answer.get("Items", ())]
-        return Answer(items, answer.get("Count", 0), decoded(last)[SK] if last else "")
+        found, looked_at = answer.get("Count", 0), answer.get("ScannedCount", 0)
+        return Answer(items, found, looked_at, decoded(last)[SK] if last else "")
 
     async def query(
         self,

@@ -79,6 +79,8 @@ class Answer:
 
     items: list[Item]
     count: int
+    looked_at: int
+    """Items read, those that were dropped among them."""
     next: str
     """The sort key behind which the next page begins; empty at the end."""
 

@@ -1,0 +1,155 @@
+"""A journal in a table, with everything that works on it, as tests/contract/journals.py has it in a file."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.journal.attention import Attention
+from core.adapters.dynamodb.journal.dead_letters import DynamoDeadLetters
+from core.adapters.dynamodb.journal.expiry import DynamoExpiry
+from core.adapters.dynamodb.journal.forgetting import forget_org
+from core.adapters.dynamodb.journal.journal import DynamoJournal
+from core.adapters.dynamodb.journal.leases import DynamoLeases
+from core.adapters.dynamodb.journal.ledger import DynamoLedger
+from core.adapters.dynamodb.journal.outbox import DynamoOutbox
+from core.adapters.dynamodb.journal.recounting import Recount
+from core.adapters.dynamodb.journal.rows import OWED, line_of, time_of
+from core.adapters.dynamodb.journal.standing import all_standings
+from core.adapters.dynamodb.keys import org_key, row_partitions
+from core.adapters.dynamodb.statements import Delete, Put
+from core.adapters.dynamodb.table import PK, SK
+from core.model.journal_limits import JournalLimits
+from core.model.memory import Micros, OrgId
+from core.model.tenant import Org
+from core.ports import Backlog, Parcel
+from core.telemetry import NoMetrics
+from tests.clock import ManualClock
+from tests.contract.journals import ACME, OTHER, WINDOW, Shop
+from tests.dynamodb.tables import LocalDynamodb, fresh_table
+
+SHARDS: Final = 3
+_dynamodb: list[LocalDynamodb] = []
+
+
+@dataclass
+class Follower:
+    """A `Queue` over the rows of a table, in the order of their times."""
+
+    dynamo: Dynamo
+    cursor: Micros = 0
+    is_shared = True
+
+    async def receive(self, max_count: int, max_bytes: int) -> list[Parcel]:
+        lines: dict[OrgId, dict[Micros, bytes]] = {}
+        size = count = 0
+        for time, org_id, line in sorted(await self._owed()):
+            size += len(line)
+            if count and (count == max_count or size > max_bytes):
+                break
+            lines.setdefault(org_id, {})[time] = line
+            self.cursor, count = time, count + 1
+        return [Parcel(org, tuple(each), b"\n".join(each.values())) for org, each in lines.items()]
+
+    async def _owed(self) -> list[tuple[Micros, OrgId, bytes]]:
+        return [
+            (time_of(row), standing.org_id, line_of(row))
+            for standing in await all_standings(self.dynamo)
+            for partition in row_partitions(standing.org_id, standing.shards)
+            async for row in self.dynamo.query(partition)
+            if row["state"] == OWED and time_of(row) > self.cursor
+        ]
+
+    async def ack(self, parcels: Sequence[Parcel]) -> None:
+        pass
+
+    async def wait(self, seconds: float) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class PlainOrgs:
+    """The items of orgs that the journal looks at."""
+
+    dynamo: Dynamo
+    clock: ManualClock
+
+    async def create_org(self, org: Org) -> None:
+        pk, sk = org_key(org.id)
+        await self.dynamo.write(Put({PK: pk, SK: sk}))
+
+    async def delete_org(self, org_id: OrgId) -> bool:
+        await self.dynamo.write(Delete(org_key(org_id)))
+        await forget_org(self.dynamo, org_id, self.clock.micros())
+        return True
+
+
+@dataclass(kw_only=True)
+class TableShop(Shop):
+    """A journal in a table."""
+
+    dynamo: Dynamo
+    journal: DynamoJournal
+
+    async def total(self) -> Backlog:
+        for standing in await all_standings(self.dynamo):
+            if standing.gone_since is None:
+                recount = Recount(self.dynamo, standing, self.clock.micros() - WINDOW)
+                assert await recount.go_on(1_000_000)
+        return await self.ledger.total()
+
+
+def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None = None) -> TableShop:
+    attention = Attention()
+    return TableShop(
+        clock=clock,
+        dynamo=dynamo,
+        journal=DynamoJournal(
+            dynamo,
+            clock=clock,
+            metrics=NoMetrics(),
+            limits=limits or JournalLimits(),
+            window=WINDOW,
+            grace=60_000_000,
+            shards=SHARDS,
+        ),
+        outbox=DynamoOutbox(dynamo, clock=clock, window=WINDOW, attention=attention),
+        queue=Follower(dynamo),
+        ledger=DynamoLedger(dynamo, clock=clock, attention=attention),
+        leases=DynamoLeases(dynamo, clock=clock),
+        letters=DynamoDeadLetters(dynamo, clock=clock),
+        expiry=DynamoExpiry(dynamo, clock=clock, recount_every=0),
+        orgs=PlainOrgs(dynamo, clock),
+        many=120,
+    )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An installation in a table."""
+
+    dynamo: Dynamo
+    clock: ManualClock
+
+    @contextlib.asynccontextmanager
+    async def open(self, limits: JournalLimits | None = None) -> AsyncIterator[Shop]:
+        shop = open_shop(self.dynamo, self.clock, limits)
+        try:
+            yield shop
+        finally:
+            shop.journal.close()
+
+
+async def make_tables(clock: ManualClock) -> Tables:
+    """A table with two orgs; all tests of a process share one DynamoDB."""
+    if not _dynamodb:
+        _dynamodb.append(LocalDynamodb())
+    dynamo = await fresh_table(_dynamodb[0])
+    for org_id in (ACME, OTHER):
+        pk, sk = org_key(org_id)
+        await dynamo.write(Put({PK: pk, SK: sk}))
+    return Tables(dynamo, clock)
