@@ -18,7 +18,7 @@ from typing import Final
 from core.adapters.clock import SystemClock
 from core.adapters.sqlite.shared import SharedDatabase
 from core.adapters.sqlite.shared_journal import SharedJournal
-from core.adapters.sqlite.staging import JournalLimits
+from core.model.journal_limits import JournalLimits
 from core.telemetry import NoMetrics
 from tests.contract.journals import ACME, WINDOW, draft
 
