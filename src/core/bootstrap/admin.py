@@ -10,7 +10,7 @@ from core.bootstrap.arcs import opening
 from core.bootstrap.aws import dead_messages_of, opening_aws
 from core.bootstrap.backend import Backend, open_backend
 from core.bootstrap.master_keys import open_vault
-from core.bootstrap.parts import embedded_store
+from core.bootstrap.parts import open_store
 from core.hashing import Hasher
 from core.model.tenant import Binding
 from core.ports import (
@@ -56,7 +56,7 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
     """Everything a one-shot command needs; a fresh installation is made on the way."""
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs):
-        store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
+        store = open_store(settings, clock, closing, arcs)
         async with (
             opening_aws(settings, clock, light=False) as api,
             open_backend(settings, clock, api=api) as backend,

@@ -108,10 +108,17 @@ async def open_backend(
         with contextlib.ExitStack() as closing:
             yield open_sqlite(settings, clock, closing, cache_kib=cache_kib)
         return
+    yield await open_table(settings, clock, api)
+
+
+async def open_table(settings: Settings, clock: Clock, api: "AwsApi | None") -> Backend:
+    """The DynamoDB table, looked at first. Raises DatabaseError where it is missing or another one."""
+    from core.adapters.dynamodb.table import check
     from core.bootstrap.dynamodb import DynamoBackend
 
     assert api is not None
-    yield DynamoBackend(settings, clock, api)
+    await check(api, settings.dynamodb.table, timeout=settings.dynamodb.timeout)
+    return DynamoBackend(settings, clock, api)
 
 
 @contextlib.asynccontextmanager
@@ -128,6 +135,8 @@ async def open_edge_backend(
 
         with contextlib.ExitStack() as closing:
             yield open_shared(settings, clock, closing)
-    else:
-        async with open_backend(settings, clock, api=api) as backend:
-            yield backend
+        return
+    from core.bootstrap.dynamodb import DynamoBackend
+
+    assert api is not None
+    yield DynamoBackend(settings, clock, api)

@@ -6,6 +6,9 @@ from typing import Final
 
 from core.adapters.events.engine import Engine
 from core.adapters.events.parquet import ParquetStore
+from core.adapters.folderless import Folderless
+from core.adapters.routing import StoreRouter
+from core.bootstrap.arcs import Arcs
 from core.model.tenant import Binding
 from core.ports import Clock, EventStore, Seedings
 from core.seeding import Seeding
@@ -14,6 +17,13 @@ from core.settings import Settings
 _HOUR_MICROS: Final = 3_600_000_000
 _HIDES_FOR: Final = 15.0
 """Seconds for which a reader may act on what it knew: its binding is up to ten seconds old, a listing two."""
+
+
+def open_store(settings: Settings, clock: Clock, closing: contextlib.ExitStack, arcs: Arcs) -> StoreRouter:
+    """The stores of all bindings; without folders where the processes of a deployment share no disk."""
+    if settings.metadata.backend == "dynamodb":
+        return StoreRouter(Folderless(), arcs.store)
+    return StoreRouter(embedded_store(settings, clock, closing), arcs.store)
 
 
 def embedded_store(

@@ -3,22 +3,28 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core import telemetry
 from core.adapters.clock import SystemClock
 from core.adapters.prometheus import PrometheusMetrics
-from core.adapters.routing import StoreRouter
 from core.bootstrap.admin import Admin, build_admin
 from core.bootstrap.arcs import opening
-from core.bootstrap.aws import opening_aws
+from core.bootstrap.aws import opening_aws, sender_of
+from core.bootstrap.backend import Backend, open_table
 from core.bootstrap.master_keys import open_vault
-from core.bootstrap.parts import embedded_store, open_seeding
+from core.bootstrap.parts import open_seeding, open_store
 from core.bootstrap.services import Ground, Services, services_on
 from core.bootstrap.sqlite import open_sqlite
 from core.model.errors import DatabaseError
+from core.ports import Clock
 from core.settings import Settings
 from core.tenants import Tenants
+
+if TYPE_CHECKING:
+    from core.adapters.aws.api import AwsApi
+
+Tidy = Callable[[], Awaitable[None]]
 
 _SEED_SECONDS: Final = 10.0
 _SEED_ROWS: Final = 5_000
@@ -37,15 +43,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     clock = SystemClock()
     async with opening(settings, clock) as (closing, arcs), opening_aws(settings, clock, light=False) as api:
         vault = await open_vault(settings, clock, api)
-        backend = open_sqlite(settings, clock, closing, for_serving=True)
+        backend, probed, tidy = await _backend(settings, clock, closing, api)
         metrics = PrometheusMetrics(process="server")
         journal = backend.open_journal(metrics)
-        store = StoreRouter(embedded_store(settings, clock, closing), arcs.store)
+        store = open_store(settings, clock, closing, arcs)
         admin = build_admin(settings, backend, clock, closing, store, vault)
         await _first_start(settings, admin.tenants)
         await _seed(settings, admin)
-        # For probes alone: with the readers of requests they would wait behind all of these.
-        probed = open_sqlite(settings, clock, closing, cache_kib=_PROBES_KIB, readers=1)
         ground = Ground(
             settings=settings,
             clock=clock,
@@ -56,10 +60,28 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             store=store,
             tenants=admin.tenants,
             vault=admin.vault,
+            sender=sender_of(settings, api, metrics),
         )
         services = services_on(ground, closing)
-        async with _background(_keep_tidy(backend.tidy)):
+        async with _background(_keep_tidy(tidy)):
             yield services
+
+
+async def _backend(
+    settings: Settings, clock: Clock, closing: contextlib.ExitStack, api: "AwsApi | None"
+) -> tuple[Backend, Backend, Tidy]:
+    """The backend, one for probes, and what keeps the first one tidy."""
+    if settings.metadata.backend == "dynamodb":
+        table = await open_table(settings, clock, api)
+        return table, table, _nothing
+    backend = open_sqlite(settings, clock, closing, for_serving=True)
+    # For probes alone: with the readers of requests they would wait behind all of these.
+    probed = open_sqlite(settings, clock, closing, cache_kib=_PROBES_KIB, readers=1)
+    return backend, probed, backend.tidy
+
+
+async def _nothing() -> None:
+    """A table keeps itself tidy."""
 
 
 async def _first_start(settings: Settings, tenants: Tenants) -> None:
@@ -85,7 +107,7 @@ async def _seed(settings: Settings, admin: Admin) -> None:
         await seeding.seed_all(new, lambda org_id: admin.vault.binding(sealed[org_id]), _SEED_SECONDS)
 
 
-async def _keep_tidy(tidy: Callable[[], Awaitable[None]]) -> None:
+async def _keep_tidy(tidy: Tidy) -> None:
     """As long as the server lives. An error is logged and tried again."""
     while True:
         await asyncio.sleep(_TIDY_EVERY)

@@ -42,7 +42,7 @@ def backup(
         return
     if file == _STDOUT and (as_json or sys.stdout.isatty()):
         raise InvalidRequest("the archive goes to standard output, which is to be a file or a pipe")
-    manifest = _made(call_of(ctx).settings(), file, force)
+    manifest = _made(call_of(ctx).file_settings(), file, force)
     told = sys.stderr if file == _STDOUT else sys.stdout
     _tell(manifest, f"wrote {file}", as_json=as_json, told=told)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from core.model.errors import InvalidRequest
+from core.model.errors import ConfigurationError, InvalidRequest
 from handlers.cli.output import warn
 
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ class Call:
         settings = load(self.config, environ, flags)
         for warning in settings.warnings:
             warn(warning)
+        return settings
+
+    def file_settings(self) -> "Settings":
+        """For commands about the database file. Raises ConfigurationError where there is none."""
+        settings = self.settings()
+        if settings.metadata.backend != "sqlite":
+            raise ConfigurationError(
+                "metadata and journal are in DynamoDB, and this command is about the SQLite file",
+                hint="DynamoDB has backups of its own: see docs/operating-aws.md",
+            )
         return settings
 
     def admin(self, work: Callable[["Admin"], Awaitable[T]]) -> T:

@@ -65,13 +65,17 @@ async def _examined(settings: "Settings") -> AsyncIterator[Finding]:
     host = settings.server.host
     yield verdicts.access(asks_for_keys=settings.auth.enabled, host=host, is_loopback=is_loopback(host))
     yield await asyncio.to_thread(_master_key, settings)
-    database = await asyncio.to_thread(lambda: list(_database(settings)))
-    for finding in database:
-        yield finding
-    if database[0].verdict != "ok":
-        return
+    is_table = settings.metadata.backend == "dynamodb"
+    if not is_table:
+        database = await asyncio.to_thread(lambda: list(_database(settings)))
+        for finding in database:
+            yield finding
+        if database[0].verdict != "ok":
+            return
     try:
         async with opened(settings) as admin:
+            if is_table:
+                yield Finding("database", "ok", f"the DynamoDB table {settings.dynamodb.table} answers")
             async for finding in _inside(settings, admin):
                 yield finding
     except ConfigurationError as e:

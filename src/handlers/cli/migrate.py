@@ -35,7 +35,7 @@ def migrate(
     """
     if copy_to is not None and no_copy:
         raise InvalidRequest("--copy-to and --no-copy exclude each other")
-    settings = call_of(ctx).settings()
+    settings = call_of(ctx).file_settings()
     if check:
         _check(settings, copy_to, as_json)
     else:
