@@ -3,6 +3,7 @@
 from typing import Final
 
 from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.deletion_items import covered_by, open_deletions
 from core.model.deletion import NO_GRAVES, Graves
 from core.model.memory import Micros, OrgId
 
@@ -33,9 +34,12 @@ class GraveBook:
 
 async def read_graves(dynamo: Dynamo, org_id: OrgId) -> Graves:
     """What the open deletions of the org cover, by consistent reads."""
-    return NO_GRAVES
+    return covered_by(await open_deletions(dynamo, org_id))
 
 
 async def may_be_covered(dynamo: Dynamo, org_id: OrgId, time: Micros) -> bool:
     """Whether a pending exclusion ends after this time, and so may cover a memory that only the store has."""
-    return False
+    return any(
+        deletion.state == "pending" and deletion.exclusion is not None and time < deletion.exclusion.until
+        for deletion in await open_deletions(dynamo, org_id)
+    )
