@@ -15,9 +15,9 @@ def units(load: Load) -> dict[tuple[str, str], float]:
     return {(line.service, line.what): line.units for line in bill(load)}
 
 
-def test_a_small_memory_costs_seven_write_units_and_its_request_two() -> None:
-    assert write_calls(1, 700).write_units == 9
-    assert write_calls(10, 700).write_units == 72
+def test_a_small_memory_costs_seven_write_units_and_its_request_three() -> None:
+    assert write_calls(1, 700).write_units == 10
+    assert write_calls(10, 700).write_units == 73
 
 
 def test_a_memory_beyond_a_kibibyte_costs_four_more() -> None:

@@ -14,6 +14,14 @@ MetadataKind = Literal["dynamodb", "sqlite-efs"]
 KIB: Final = 1_024
 MEMORIES_A_TRANSACTION: Final = 50
 """Two items each, of the hundred that one transaction takes."""
+PUTS_A_MEMORY: Final = 2
+"""In transactions: its claim and its row."""
+UPDATES_A_MEMORY: Final = 2
+"""Of the row when it is delivered, of the claim when it is settled."""
+DELETES_A_MEMORY: Final = 1
+"""Of the row when it is settled."""
+LEDGER_UPDATES: Final = 3
+"""For what is delivered and settled together: requests of one org within ten seconds share them."""
 MESSAGES_A_BATCH: Final = 10
 _SQS_CHUNK: Final = 64 * KIB
 _HOURS: Final = 730
@@ -99,9 +107,8 @@ class WriteCalls:
 def write_calls(batch: int, memory_bytes: int) -> WriteCalls:
     """One request of so many memories of so many bytes each.
 
-    A memory is a claim and a row, put in one transaction (two units a KiB each); later the row is
-    updated when delivered and deleted when settled, and the claim updated. The ledger is added to
-    once a request, and once when its memories settle.
+    The row counts by its size when it is put, updated when delivered, and deleted when settled; the
+    claim when it is put and updated when settled. What a transaction writes counts twice.
     """
     transactions = math.ceil(batch / MEMORIES_A_TRANSACTION)
     row = math.ceil((memory_bytes + _ROW_OVERHEAD) / KIB)
@@ -110,7 +117,7 @@ def write_calls(batch: int, memory_bytes: int) -> WriteCalls:
     messages = max(1, math.ceil(size / _MESSAGE_BYTES))
     sent = max(1, math.ceil(size * _PACKED / _SQS_CHUNK))
     received = 2 * max(messages / MESSAGES_A_BATCH, sent / MESSAGES_A_BATCH)
-    return WriteCalls(transactions, a_memory * batch + 2, messages, sent + received)
+    return WriteCalls(transactions, a_memory * batch + LEDGER_UPDATES, messages, sent + received)
 
 
 _ROW_OVERHEAD: Final = 200
