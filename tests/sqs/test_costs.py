@@ -1,9 +1,12 @@
 """What the cost model says of messages is what the sender makes of memories."""
 
+import base64
+import random
+
 import pytest
 
 from core.adapters.sqs.sender import SqsSender
-from core.model.costs import MESSAGES_A_BATCH, write_calls
+from core.model.costs import write_calls
 from core.model.memory import Memory
 from tests.clock import ManualClock
 from tests.sqs.calls import Bench
@@ -32,11 +35,13 @@ async def test_a_request_of_usual_memories_is_one_message(bench: Bench, batch: i
 
 async def test_a_large_request_is_as_many_messages_as_the_model_says_at_most(bench: Bench) -> None:
     size, count = 256 * 1024, 12
-    noise = [
-        memory(n, content="".join(chr(33 + (i * i * n) % 90) for i in range(size))) for n in range(1, 13)
-    ]
+    noise = [memory(n, content=_noise(n, size)) for n in range(1, count + 1)]
     calls = await sent(bench, noise)
     told = write_calls(count, size).messages
-    assert len(calls) <= -(-told // MESSAGES_A_BATCH)
     assert set(calls) <= {"SendMessage", "SendMessageBatch"}
-    assert sum(len(one.get("Entries", [one])) for _, one in bench.api.calls) <= told
+    assert sum(len(given.get("Entries", [given])) for _, given in bench.api.calls) <= told
+
+
+def _noise(seed: int, size: int) -> str:
+    """Text that hardly compresses."""
+    return base64.b64encode(random.Random(seed).randbytes(size))[:size].decode()

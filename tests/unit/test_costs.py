@@ -30,7 +30,7 @@ def test_a_transaction_takes_fifty_memories() -> None:
 
 def test_a_large_request_is_several_messages() -> None:
     assert write_calls(1, 700).messages == 1
-    assert write_calls(16, 256 * 1_024).messages == 6
+    assert write_calls(16, 256 * 1_024).messages == 8
 
 
 def test_batches_save_requests_and_invocations() -> None:

@@ -114,7 +114,7 @@ def write_calls(batch: int, memory_bytes: int) -> WriteCalls:
     row = math.ceil((memory_bytes + _ROW_OVERHEAD) / KIB)
     a_memory = 2 * (1 + row) + row + row + 1
     size = batch * memory_bytes
-    messages = max(1, math.ceil(size / _MESSAGE_BYTES))
+    messages = math.ceil(batch / max(1, _MESSAGE_BYTES // memory_bytes))
     sent = max(1, math.ceil(size * _PACKED / _SQS_CHUNK))
     received = 2 * max(messages / MESSAGES_A_BATCH, sent / MESSAGES_A_BATCH)
     return WriteCalls(transactions, a_memory * batch + LEDGER_UPDATES, messages, sent + received)
