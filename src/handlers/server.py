@@ -69,39 +69,47 @@ async def serve(settings: Settings, launch: Launch) -> None:
     _refuse_open_door(settings, launch)
     if settings.master_secret is None:
         parse_master_key(settings.master_key)
-    is_table = settings.metadata.backend == "dynamodb"
-    database = Path(settings.auth.db_path)
-    if not is_table:
-        _make_folder(database.parent)
+    data = _data_of(settings)
     child = Child(launch.flusher, {**_THRIFTY, **launch.environ}) if settings.flusher.embedded else None
     stop = asyncio.Event()
     with (
-        contextlib.nullcontext() if is_table else held(database) as claim,
+        _held(settings) as tell,
         handles(listen(settings.server.host, settings.server.port)) as doors,
         on_signals(stop, seconds=settings.server.shutdown_timeout, last_words=child.kill if child else None),
     ):
         host, port = doors[0].getsockname()[:2]
         url = url_of(host, port)
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        if claim is not None:
-            claim.tell(Holder(pid=os.getpid(), host=host, port=port, started_at=started_at))
+        tell(Holder(pid=os.getpid(), host=host, port=port, started_at=started_at))
         async with open_services(settings) as services:
             words = await launch.prepare(services, url)
             app = create_app(services)
             server = _Server(_uvicorn_config(settings, app, services.metrics))
             _calm_the_collector()
             async with _running(server, child, doors, settings.server.shutdown_timeout):
-                telemetry.info(
-                    "server_started",
-                    url=url,
-                    pid=os.getpid(),
-                    data=settings.dynamodb.table if is_table else str(database),
-                )
+                telemetry.info("server_started", url=url, pid=os.getpid(), data=data)
                 launch.say(words)
                 await stop.wait()
                 telemetry.info("server_stopping", url=url, pid=os.getpid())
                 app.stop()
         telemetry.info("server_stopped", url=url, pid=os.getpid())
+
+
+def _data_of(settings: Settings) -> str:
+    is_table = settings.metadata.backend == "dynamodb"
+    return settings.dynamodb.table if is_table else str(Path(settings.auth.db_path))
+
+
+@contextlib.contextmanager
+def _held(settings: Settings) -> Iterator[Callable[[Holder], None]]:
+    """Within, a database file is ours alone, and others are told whose; a table may have many servers."""
+    if settings.metadata.backend == "dynamodb":
+        yield lambda holder: None
+        return
+    database = Path(settings.auth.db_path)
+    _make_folder(database.parent)
+    with held(database) as claim:
+        yield claim.tell
 
 
 def _calm_the_collector() -> None:
