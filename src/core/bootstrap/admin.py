@@ -58,7 +58,7 @@ async def open_admin(settings: Settings) -> AsyncIterator[Admin]:
     async with opening(settings, clock) as (closing, arcs):
         store = open_store(settings, clock, closing, arcs)
         async with (
-            opening_aws(settings, clock, light=False) as api,
+            opening_aws(settings, clock, light=None) as api,
             open_backend(settings, clock, api=api) as backend,
         ):
             vault = await open_vault(settings, clock, api)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.model.errors import ConfigurationError
 from core.ports import Clock, DeadMessages, Queue, Sender
@@ -14,17 +14,30 @@ if TYPE_CHECKING:
     from core.adapters.aws.api import AwsApi
 
 
+_CREDENTIALS: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+"""Variables by which Lambda, ECS and EKS tell a process whose it is."""
+
+
 @contextlib.asynccontextmanager
-async def opening_aws(settings: Settings, clock: Clock, *, light: bool) -> AsyncIterator["AwsApi | None"]:
+async def opening_aws(
+    settings: Settings, clock: Clock, *, light: bool | None
+) -> AsyncIterator["AwsApi | None"]:
     """None where nothing of the settings is in AWS.
 
-    `light` is for an edge: what is imported and what a call costs is small. Raises ConfigurationError
-    without boto3 otherwise.
+    `light` is for what runs in AWS: what is imported and what a call costs is small, and a call ends
+    when it is given up. Otherwise boto3, which knows all the ways to credentials; without it raises
+    ConfigurationError. None: light, where the environment has credentials for it.
     """
     is_used = settings.metadata.backend == "dynamodb" or settings.queue.url or settings.master_secret
     if not is_used:
         yield None
         return
+    if light is None:
+        light = any(name in os.environ for name in _CREDENTIALS)
     api = _light(clock) if light else _boto()
     try:
         yield api

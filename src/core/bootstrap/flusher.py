@@ -56,7 +56,7 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
         embedded = embedded_store(settings, clock, closing, threads=1)
         store = StoreRouter(embedded, arcs.store)
         async with (
-            opening_aws(settings, clock, light=False) as api,
+            opening_aws(settings, clock, light=None) as api,
             open_backend(settings, clock, api=api, cache_kib=_CACHE_KIB) as backend,
         ):
             yield FlusherServices(

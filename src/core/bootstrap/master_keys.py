@@ -48,5 +48,5 @@ def vault_of(settings: Settings) -> Vault:
 
 async def _read(settings: Settings) -> Vault:
     clock = SystemClock()
-    async with opening_aws(settings, clock, light=False) as api:
+    async with opening_aws(settings, clock, light=None) as api:
         return await open_vault(settings, clock, api)

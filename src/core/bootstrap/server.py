@@ -41,7 +41,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     ConfigurationError (MasterKeyError, DatabaseError) with words for a person.
     """
     clock = SystemClock()
-    async with opening(settings, clock) as (closing, arcs), opening_aws(settings, clock, light=False) as api:
+    async with opening(settings, clock) as (closing, arcs), opening_aws(settings, clock, light=None) as api:
         vault = await open_vault(settings, clock, api)
         backend, probed, tidy = await _backend(settings, clock, closing, api)
         metrics = PrometheusMetrics(process="server")

@@ -59,7 +59,7 @@ _NO_ANSWER: Final = (
 class BotoAws:
     """An `AwsApi` in threads. What was given up on may hold its thread until its socket's time is over.
 
-    That time is at most twice the call's; so long `close` may take.
+    That time is the call's, rounded up to one of few (a long poll's 20 s are 30); so long `close` may take.
     """
 
     def __init__(self, *, environ: Mapping[str, str], threads: int = _THREADS) -> None:
