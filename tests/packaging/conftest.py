@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.installation import Running
 from tests.packaging.image import Image
+from tests.packaging.lambdas import Sealed
 
 _PYTHON: Final = Path("/usr/bin/python3").resolve().name.removeprefix("python3.")
 _DEBIAN: Final = shutil.which("dpkg-deb") is not None and _PYTHON.isdigit() and int(_PYTHON) >= 11
@@ -43,6 +44,12 @@ def image(open_folder: Path) -> Image:
     made = Image(open_folder / "image")
     made.build()
     return made
+
+
+@pytest.fixture(scope="package")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+    """What runs in Lambda, for this machine."""
+    return Sealed.made(tmp_path_factory.mktemp("lambda"))
 
 
 @pytest.fixture

@@ -2,45 +2,25 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import struct
 import subprocess
-import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from local.lambda_runtime.outcome import Outcome
-from local.lambda_runtime.sandbox import Code, Sandbox
 from scripts import package
 from tests.edge.rig import HANDLER, Deployed, deployed
 from tests.packaging.image import ROOT
-from tests.packaging.processes import bare_environment, base_python
+from tests.packaging.lambdas import Sealed, invoked
 from tests.template.stack import source
 
 _ADMIN: Final = "handlers.lambda_admin.handler"
-_LOCAL_PYTHON: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
-_RUNTIME_BRINGS: Final = (
-    "awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "runtime_client.*.so", "s3transfer",
-    "simplejson", "six.py", "snapshot_restore_py.py", "urllib3",
-)  # fmt: skip
 _AARCH64: Final = 0xB7
 """In an ELF header."""
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As for a function, but for this machine and this Python."""
-    folder = tmp_path_factory.mktemp("artifact")
-    machine = os.uname().machine
-    (architecture,) = [name for name, one in package.ARCHITECTURES.items() if one == machine]
-    package.fill(folder, architecture=architecture, runtime=_LOCAL_PYTHON)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -51,53 +31,13 @@ def for_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def sealed(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
-    """A Python, and variables, with which a process sees the artifact and Lambda's own packages alone."""
-    brought = tmp_path_factory.mktemp("runtime")
-    installed = Path(package_of("awslambdaric")).parent
-    for pattern in _RUNTIME_BRINGS:
-        (found,) = installed.glob(pattern)
-        (brought / found.name).symlink_to(found)
-    python = tmp_path_factory.mktemp("bin") / "python"
-    python.write_text(f'#!/bin/sh\nexec {base_python()} -S -B "$@"\n')
-    python.chmod(0o755)
-    return str(python), bare_environment(PYTHONPATH=f"{artifact}:{brought}")
-
-
-def package_of(name: str) -> str:
-    module = __import__(name)
-    assert module.__file__
-    return str(Path(module.__file__).parent)
-
-
-async def invoked(code: Code, *events: Any) -> list[Outcome]:
-    """Each event in turn, in one sandbox."""
-    sandbox = Sandbox(code)
-    try:
-        failed = await sandbox.start()
-        assert failed is None, (failed, code.log.read_text())
-        return [await sandbox.invoke(json.dumps(event).encode()) for event in events]
-    finally:
-        await sandbox.kill()
-        await asyncio.sleep(0)  # lets the loop see the end of the process
-
-
-def code(sealed: tuple[str, dict[str, str]], handler: str, folder: Path, environ: Mapping[str, str]) -> Code:
-    python, bare = sealed
-    kept = {name: value for name, value in bare.items() if not name.startswith("AWS_")}
-    return Code(handler=handler, python=python, environ={**kept, **environ}, log=folder / "lambda.log")
-
-
 # --- that it works
 
 
-async def test_the_artifact_answers_recorded_requests(
-    sealed: tuple[str, dict[str, str]], tmp_path: Path
-) -> None:
+async def test_the_artifact_answers_recorded_requests(sealed: Sealed, tmp_path: Path) -> None:
     deployment: Deployed = await asyncio.to_thread(deployed, tmp_path)
     names = ("v1-post-memory", "v1-post-memory", "v2-batch", "v1-unknown-route", "warm-up")
-    edge = code(sealed, HANDLER, tmp_path, deployment.environ)
+    edge = sealed.code(HANDLER, tmp_path, deployment.environ)
     outcomes = await invoked(edge, *[deployment.event(name) for name in names])
     assert not any(one.failed for one in outcomes), edge.log.read_text()
     created, equal, batch, unknown = (json.loads(one.payload) for one in outcomes[:4])
@@ -105,9 +45,7 @@ async def test_the_artifact_answers_recorded_requests(
     assert json.loads(created["body"])["id"] in equal["body"]
 
 
-async def test_the_artifact_administers_an_installation_from_nothing(
-    sealed: tuple[str, dict[str, str]], tmp_path: Path
-) -> None:
+async def test_the_artifact_administers_an_installation_from_nothing(sealed: Sealed, tmp_path: Path) -> None:
     environ = {
         "MEMTRACE_AUTH_DB_PATH": str(tmp_path / "memtrace.db"),
         "MEMTRACE_JOURNAL_MODE": "shared",
@@ -115,7 +53,7 @@ async def test_the_artifact_administers_an_installation_from_nothing(
     }
     commands = (["org", "create", "acme", "--json"], ["org", "list"], ["status"], ["doctor"])
     events = [{"arguments": command, "input": "", "confirmed": False} for command in commands]
-    admin = code(sealed, _ADMIN, tmp_path, environ)
+    admin = sealed.code(_ADMIN, tmp_path, environ)
     answers = [json.loads(one.payload) for one in await invoked(admin, *events)]
     assert [one["exit_code"] for one in answers] == [0, 0, 0, 0], answers
     assert json.loads(answers[0]["output"])["name"] == "acme"
@@ -123,17 +61,21 @@ async def test_the_artifact_administers_an_installation_from_nothing(
 
 
 def test_what_lambda_brings_is_all_that_the_artifact_lacks(
-    artifact: Path, sealed: tuple[str, dict[str, str]]
+    sealed: Sealed,
 ) -> None:
     """Every module of ours that a function may import, imported without the rest of this machine."""
-    python, environ = sealed
     script = (
         "import sys, handlers.lambda_admin, core.bootstrap.edge, core.bootstrap.shared_sqlite\n"
         "import core.adapters.aws.light, core.adapters.aws.boto, core.adapters.sqlite.migrate, yoyo\n"
         "print([p for p in sys.path if 'site-packages' in p or 'dist-packages' in p])"
     )
     done = subprocess.run(
-        [python, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sealed.python, "-c", script],
+        env=sealed.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
