@@ -88,7 +88,7 @@ STATEMENTS: Final = tuple(f"core.adapters.events.{name}" for name in ("covering"
 """The SQL and the columns that both stores share."""
 CALLS_AWS: Final = ("core.adapters.dynamodb.", "core.adapters.sqs.")
 DOOR_OF_THE_FLUSHER: Final = "flusher.endpoint"
-FOR_ALL: Final = ("core.telemetry", "core.families", "core.settings", "core.settings_field")
+FOR_ALL: Final = ("core.telemetry", "core.families", "core.frugal", "core.settings", "core.settings_field")
 """Services that every layer behind the model may use."""
 
 
@@ -209,7 +209,7 @@ def test_only_the_log_modules_import_the_logging_libraries() -> None:
     """Everybody else emits through `telemetry`, whose event names are a closed set."""
 
     def check(module: Module) -> Iterator[str]:
-        if module.name not in ("core.logs", "core.telemetry"):
+        if module.name not in ("core.frugal", "core.logs", "core.telemetry"):
             yield from (n for n, _ in module.imports() if n.split(".")[0] in ("structlog", "logging"))
 
     assert violations(check) == []

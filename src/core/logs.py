@@ -10,9 +10,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
+from core.frugal import EventDict, Processor, WrappedLogger, structlog
 from core.redaction import printable, redacted, without_queries
 
 Level = Literal["debug", "info", "warn", "error"]

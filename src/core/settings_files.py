@@ -1,6 +1,5 @@
 """The files that settings come from: which one, what is in it, and the master key's own file."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,8 @@ def find_file(environ: Mapping[str, str]) -> Path | None:
 
 def read_toml(file: Path) -> dict[str, Any]:
     """What is in it; an empty file is fine. Raises ConfigurationError naming the file and the line."""
+    import tomllib  # an edge reads no file
+
     text = _read(file, "the configuration file")
     try:
         return tomllib.loads(text)

@@ -6,7 +6,7 @@ Never content, keys or ciphertext. One line per request or batch, none per memor
 from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
-import structlog
+from core.frugal import structlog
 
 EventName = Literal[
     "request_served",  # one HTTP request was answered
