@@ -62,6 +62,7 @@ async def open_edge(settings: Settings, clock: WakingClock | None = None) -> Asy
         open_edge_backend(settings, clock, api=api) as backend,
     ):
         closing.callback(metrics.flush)
+        arcs.store()  # loaded while Lambda gives a whole processor, and not by the first read
         sender = sender_of(settings, api, metrics)
         vault = await open_vault(settings, clock, api)
         ground = replace(_ground(settings, clock, metrics, backend, arcs, vault, closing), sender=sender)
