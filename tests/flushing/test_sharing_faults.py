@@ -139,8 +139,8 @@ async def test_what_is_held_stays_within_its_bounds_however_much_waits(
         mill.store.hangs[ACME] = asyncio.Event()
         for n in range(60):
             await mill.write(f"{n} {sized(500)}", org=OTHER if n % 2 else ACME)
-        for _ in range(40):
-            await mill.turn(0.5)
+        for _ in range(15):
+            await mill.turn(1)
             assert mill.road.consumer.held <= bounds.total + limits.receive_bytes
         mill.store.hangs.pop(ACME).set()
         await mill.turns(60, 2)
