@@ -5,7 +5,7 @@ from typing import Final
 from core.ports import Clock, Parcel, Queue
 from flusher.batcher import Batcher
 from flusher.dispatch import Dispatch
-from flusher.parcels import without
+from flusher.parcels import cut, without
 from flusher.parking import Parking
 from flusher.ports import FlusherLimits
 
@@ -80,13 +80,15 @@ class Consumer:
     def _probe_or_park(self, parcel: Parcel) -> None:
         """The journal owes what is for a store that did not take the last batch.
 
-        The sweep tries such a store again, but only the lease's holder sweeps: so what a shared
-        queue gives, a message, is tried with as soon as the circuit lets one through.
+        The sweep tries such a store again, but only the lease's holder sweeps: so some of what a
+        shared queue gives is tried with as soon as the circuit lets a batch through.
         """
+        rest: Parcel | None = parcel
         if self._queue.is_shared and self._dispatch.can_take(parcel.org_id):
-            self._dispatch.start(parcel)
-        else:
-            self._parking.add(parcel)
+            probe, rest = cut(parcel, self._limits.probe_count)
+            self._dispatch.start(probe)
+        if rest is not None:
+            self._parking.add(rest)
 
     def _fresh(self, parcel: Parcel) -> Parcel | None:
         """A queue may give a memory again while it is still in hand; it is not taken twice."""

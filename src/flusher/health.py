@@ -23,12 +23,14 @@ class HealthChecks:
         crew: Crew,
         bindings: Bindings,
         circuits: Circuits,
+        is_shared: bool,
     ) -> None:
         self._ports = ports
         self._limits = limits
         self._crew = crew
         self._bindings = bindings
         self._circuits = circuits
+        self._every = limits.shared_check_every if is_shared else limits.check_every
         self._next: dict[OrgId, float] = {}
         self._places: dict[OrgId, int] = {}
         self._seen: dict[OrgId, StoreHealth] = {}
@@ -56,7 +58,7 @@ class HealthChecks:
             if self._crew.busy(("check", org_id)) or (org_id in failing and left <= 0):
                 continue
             left -= org_id in failing
-            self._next[org_id] = now + self._limits.check_every
+            self._next[org_id] = now + self._every
             self._crew.start(("check", org_id), self._check(org_id))
 
     async def _check(self, org_id: OrgId) -> None:
@@ -78,14 +80,20 @@ class HealthChecks:
         self._seen[org_id] = StoreHealth(org_id, not reason, self._ports.clock.micros(), reason=reason)
 
     async def _post(self) -> None:
-        """All of it when anything changed, and at the latest as often as stores are checked."""
+        """What changed for those who read it, at once; and as often as stores are checked, when they were."""
         now = self._ports.clock.monotonic()
         healths = {org_id: self._with_circuit(health) for org_id, health in self._seen.items()}
-        is_old = self._posted_at is None or now - self._posted_at >= self._limits.check_every
-        if not is_old and _verdicts(healths) == _verdicts(self._posted):
-            return
-        await self._ports.board.post_health(list(healths.values()))
-        self._posted, self._posted_at = healths, now
+        is_old = self._posted_at is None or now - self._posted_at >= self._every
+        posted = self._posted
+        news = [
+            health
+            for org_id, health in healths.items()
+            if health != posted.get(org_id) and (is_old or _verdict(health) != _verdict(posted.get(org_id)))
+        ]
+        if news:
+            await self._ports.board.post_health(news)
+        self._posted = {o: h for o, h in posted.items() if o in healths} | {h.org_id: h for h in news}
+        self._posted_at = now if is_old else self._posted_at
 
     def _with_circuit(self, health: StoreHealth) -> StoreHealth:
         clock, circuit = self._ports.clock, self._circuits.of(health.org_id)
@@ -96,5 +104,5 @@ class HealthChecks:
         return replace(health, circuit=state, retry_at=retry_at, reason=health.reason or circuit.reason)
 
 
-def _verdicts(healths: dict[OrgId, StoreHealth]) -> dict[OrgId, tuple[bool, str]]:
-    return {org_id: (h.ok, h.circuit) for org_id, h in healths.items()}
+def _verdict(health: StoreHealth | None) -> tuple[bool, str] | None:
+    return None if health is None else (health.ok, health.circuit)

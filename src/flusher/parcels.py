@@ -76,6 +76,14 @@ def halves(parcel: Parcel) -> tuple[Parcel, Parcel]:
     return _of(parcel, rows[:middle]), _of(parcel, rows[middle:])
 
 
+def cut(parcel: Parcel, count: int) -> tuple[Parcel, Parcel | None]:
+    """The oldest memories, at most so many, and the others; None when there are none."""
+    if parcel.count <= count:
+        return parcel, None
+    rows = list(zip(parcel.times, parcel.lines.split(b"\n"), strict=True))
+    return _of(parcel, rows[:count]), _of(parcel, rows[count:])
+
+
 def without(parcel: Parcel, times: Collection[Micros]) -> Parcel | None:
     """What is left when these are taken out; None when nothing is."""
     if not times or not any(t in times for t in parcel.times):

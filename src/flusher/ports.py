@@ -140,7 +140,11 @@ class FlusherLimits:
     """Delivered rows watched in memory; what is more waits in the journal."""
     lease: float = 15.0
     bindings_every: float = 2.0
+    shared_bindings_every: float = 10.0
+    """Where each of several flushers reads them, from a journal that is paid by the read."""
     check_every: float = 10.0
+    shared_check_every: float = 25.0
+    """Often enough for two looks within the minute after which readers call a store's health unknown."""
     check_timeout: float = 5.0
     checks: int = 8
     expire_every: float = 120.0

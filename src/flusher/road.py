@@ -33,7 +33,8 @@ class Road:
         self.crew = crew = Crew()
         self.circuits = circuits = Circuits(ports.random)
         self.batcher = batcher = Batcher(limits.batch)
-        self.bindings = bindings = Bindings(ports, limits.bindings_every)
+        every = limits.shared_bindings_every if queue.is_shared else limits.bindings_every
+        self.bindings = bindings = Bindings(ports, every)
         right: Right = SharedRight() if queue.is_shared else lease
         self.parking = parking = Parking(
             ports=ports,

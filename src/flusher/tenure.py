@@ -45,7 +45,12 @@ class Tenure:
             limits=limits,
         )
         self.health = HealthChecks(
-            ports=ports, limits=limits, crew=crew, bindings=bindings, circuits=road.circuits
+            ports=ports,
+            limits=limits,
+            crew=crew,
+            bindings=bindings,
+            circuits=road.circuits,
+            is_shared=is_shared,
         )
         self.housekeeping = Housekeeping(
             ports=ports, limits=limits, crew=crew, bindings=bindings, lease=lease, is_shared=is_shared

@@ -12,7 +12,7 @@ from core.model.memory import OrgId, encode, stamped
 from core.ports import Parcel
 from flusher.batcher import Batcher, BatchLimits
 from flusher.circuit import LONGEST_DELAY, Circuit, Circuits
-from flusher.parcels import facts, fingerprint, halves, joined, weight, without
+from flusher.parcels import cut, facts, fingerprint, halves, joined, weight, without
 from flusher.readback import HOUR, NARROWEST, WIDEST, Watch, spans
 from tests.contract.journals import draft
 
@@ -33,6 +33,14 @@ def test_parcels_in_order_are_joined_as_they_are() -> None:
 
 def test_parcels_out_of_order_are_joined_in_time_order_each_memory_once() -> None:
     assert joined([parcel(2, 4), parcel(1, 4), parcel(3)]) == parcel(1, 2, 3, 4)
+
+
+def test_what_is_cut_off_and_the_rest_make_the_whole() -> None:
+    first, rest = cut(parcel(1, 2, 3), 2)
+    assert rest is not None
+    assert (first.times, rest.times) == ((1, 2), (3,))
+    assert joined([rest, first]) == parcel(1, 2, 3)
+    assert cut(parcel(1, 2), 2) == (parcel(1, 2), None)
 
 
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=30, unique=True).map(sorted))

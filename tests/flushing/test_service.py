@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.model.errors import DatabaseError, HeldByOther
 from core.model.memory import Micros
 from core.ports import Lease, Parcel
 from core.settings import Settings
-from flusher.crew import Crew
+from flusher.crew import Crew, Ended, judge
 from flusher.process import Manner, limits_of, manner_of, serve
 from flusher.service import Flusher
 from flusher.stopping import Stop, on_parents_death, on_signals
@@ -201,3 +202,28 @@ def test_the_settings_reach_the_limits() -> None:
     assert (alone.shutdown, alone.drain, alone.wait, alone.health_port) == (100, 80, False, 0)
     beside = manner_of(settings, wait=False, child=True)
     assert (beside.shutdown, beside.drain, beside.wait, beside.is_child) == (30, 15, True, True)
+
+
+async def test_a_heartbeat_that_stumbles_ends_the_flusher(mill: Rig) -> None:
+    class Stumbling(SqliteLeases):
+        async def acquire(self, owner: str, seconds: float) -> Lease | None:
+            raise ZeroDivisionError("a bug")
+
+    leases = Stumbling(mill.shop.database, clock=mill.clock)
+    flusher = Flusher(replace(mill.ports, owner="b:2", leases=leases, pause=soon), mill.limits)
+    with pytest.raises(ZeroDivisionError):
+        await flusher.run(Stop(1), wait=True)
+
+
+async def test_a_flusher_that_finds_out_while_it_drains_steps_aside(mill: Rig) -> None:
+    await mill.write("a")
+    await mill.turn()
+    await mill.shop.database.write(lambda c: c.execute("UPDATE leases SET owner = 'b:2', fence = 99"))
+    await mill.flusher.drain(5)
+    assert mill.flusher.tenure is None
+    assert await mill.states() == (1, 0, 0)
+
+
+def test_a_cancel_of_the_process_is_not_taken_for_an_error_of_its_work() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        judge([Ended(("deliver", "org_a"), KeyboardInterrupt())])

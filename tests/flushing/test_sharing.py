@@ -1,14 +1,16 @@
 """Several flushers over one queue: each delivers what it received, one of them does the rest."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from core.adapters.sqlite.health_board import SqliteHealthBoard
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.model.memory import Micros, OrgId
-from core.ports import Lease, Parcel
+from core.ports import Lease, Parcel, StoreHealth
 from flusher.batcher import BatchLimits
 from flusher.service import Flusher
 from tests.clock import ManualClock
@@ -185,3 +187,80 @@ async def test_a_deleted_org_leaves_no_messages_and_no_open_circuit(mills: Rig) 
     assert mills.store.contents(ACME) == []
     assert mills.store.contents(OTHER) == ["c", "d"]
     assert len(mills.road.circuits) == len(second(mills).road.circuits) == 0  # type: ignore[union-attr]
+
+
+async def test_the_holder_of_the_lease_tells_what_the_journal_owes(mills: Rig) -> None:
+    mills.store.down.add(ACME)
+    await mills.write(*ABCDE)
+    await mills.rounds(20)
+    gauges = mills.metrics.gauges
+    assert gauges["memtrace_buffer_size"] == 5
+    assert gauges["memtrace_buffer_bytes"] > 500
+    assert 0 < gauges["memtrace_oldest_owed_seconds"] <= 20
+    assert gauges["memtrace_dead_letters"] == 0
+    mills.store.down.clear()
+    await mills.rounds(8, 10)
+    assert gauges["memtrace_oldest_owed_seconds"] == 0
+
+
+async def test_who_has_lost_the_lease_tells_nothing_of_the_journal(mills: Rig) -> None:
+    mills.store.down.add(ACME)
+    await mills.write(*ABCDE)
+    await mills.rounds(20)
+    mills.flusher.lease.drop()
+    await mills.flusher.step()
+    assert mills.metrics.gauges["memtrace_oldest_owed_seconds"] == 0
+
+
+async def test_each_flusher_has_its_metrics_told_every_minute(tmp_path: Path, clock: ManualClock) -> None:
+    async with rig(tmp_path, clock, line=Line(clock)) as mill:
+        told: list[float] = []
+
+        def report() -> bytes:
+            told.append(clock.monotonic())
+            return b""
+
+        worker = Flusher(replace(mill.ports, owner="b:2", report=report), mill.limits)
+        mill.others.append(worker)
+        await worker.open()
+        await mill.rounds(26, 5)
+        assert worker.role == "deliveries"
+        assert [b - a for a, b in pairwise(told)] == [60]
+
+
+async def test_the_health_of_stores_is_posted_when_it_changed_or_was_looked_at(mills: Rig) -> None:
+    posted: list[list[StoreHealth]] = []
+
+    class Counting(SqliteHealthBoard):
+        async def post_health(self, health: Sequence[StoreHealth]) -> None:
+            posted.append(list(health))
+            await super().post_health(health)
+
+    mills.tenure.health._ports = replace(mills.ports, board=Counting(mills.shop.database))
+    await mills.rounds(20)
+    assert [len(healths) for healths in posted] == [2]
+    mills.store.down.add(ACME)
+    await mills.write(*ABCDE)
+    await mills.rounds(2)
+    assert [h.org_id for h in posted[-1]] == [ACME]
+    mills.store.down.clear()
+    posted.clear()
+    for _ in range(20):
+        await mills.round(5)
+        ages = [mills.clock.micros() - h.checked_at for h in await mills.board.read_health()]
+        assert max(ages) < 60e6
+    assert len(posted) <= 6
+
+
+async def test_a_store_is_tried_again_with_a_little_of_what_came(tmp_path: Path, clock: ManualClock) -> None:
+    async with rig(tmp_path, clock, replace(SMALL, probe_count=2), Line(clock)) as mill:
+        mill.store.down.add(ACME)
+        await mill.write(*ABCDE)
+        await mill.turns(2)
+        mill.store.down.clear()
+        mill.clock.advance(70)
+        await mill.write("1", "2", "3", "4", "5")
+        await mill.flusher.step()
+        await mill.ends()
+        assert [p.count for p in mill.store.appends[1:2]] == [2]
+        assert mill.store.contents(ACME) == ["1", "2"]

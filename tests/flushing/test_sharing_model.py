@@ -170,5 +170,5 @@ class SharingMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-SharingMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+SharingMachine.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 TestSharing = SharingMachine.TestCase
