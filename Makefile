@@ -6,16 +6,20 @@ PORT ?=
 DATA ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lock deb docker package clean
+.PHONY: help install run run-aws test check lock deb docker package clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 install: ## make .venv with what running needs
 	@scripts/install runtime
 
 run: install ## start a server that needs no configuration (PORT=9100 DATA=./data)
 	@exec .venv/bin/memtrace dev $(if $(PORT),--port "$(PORT)") $(if $(DATA),--data "$(DATA)")
+
+run-aws: ## the same as deployed in AWS, with stand-ins for AWS (PORT=9100 DATA=./data)
+	@scripts/install dev
+	@exec .venv/bin/memtrace dev --aws $(if $(PORT),--port "$(PORT)") $(if $(DATA),--data "$(DATA)")
 
 test: ## all checks, then all tests
 	@scripts/install dev
