@@ -40,14 +40,20 @@ class Deployed:
         return json.loads((EVENTS / f"{name}.json").read_text().replace(PLACEHOLDER, self.key))
 
 
-def deployed(folder: Path, arc_url: str = NOBODYS_ARC, arc_key: str = "arc-key") -> Deployed:
-    """Made anew in this folder."""
-    environ = {
-        "MEMTRACE_MASTER_KEY": MASTER_KEY,
+def on_sqlite(folder: Path) -> dict[str, str]:
+    """The variables of metadata and journal in a file that sandboxes share."""
+    return {
         "MEMTRACE_AUTH_DB_PATH": str(folder / "memtrace.db"),
         "MEMTRACE_JOURNAL_MODE": "shared",
-        "MEMTRACE_LOG_LEVEL": "debug",
     }
+
+
+def deployed(
+    folder: Path, arc_url: str = NOBODYS_ARC, arc_key: str = "arc-key", metadata: dict[str, str] | None = None
+) -> Deployed:
+    """Made anew in this folder, or where these variables of its metadata lead."""
+    given = {"MEMTRACE_MASTER_KEY": MASTER_KEY, "MEMTRACE_LOG_LEVEL": "debug"}
+    environ = {**given, **(metadata or on_sqlite(folder))}
 
     async def make() -> str:
         async with open_admin(load(environ)) as admin:
@@ -112,7 +118,7 @@ def told(log: io.StringIO, event: str) -> list[Any]:
 
 def code_of(deployment: Deployed, handler: str = HANDLER, **changes: Any) -> Code:
     """The edge as a sandbox runs it, in the real runtime."""
-    environ = {k: v for k, v in environment(**deployment.environ).items() if not k.startswith("AWS_")}
+    environ = {k: v for k, v in environment().items() if not k.startswith("AWS_")} | deployment.environ
     log = deployment.folder / "lambda.log"
     return Code(handler=handler, environ={**environ, **changes.pop("environ", {})}, log=log, **changes)
 
