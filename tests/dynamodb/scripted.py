@@ -1,6 +1,6 @@
 """An `AwsApi` that lets calls through, and has them fail as a test wishes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from core.adapters.aws.api import AwsApi, AwsError, Service
@@ -17,17 +17,43 @@ class ScriptedAws:
         self.after: Callable[[str, Mapping[str, Any]], Verdict] = lambda *_: None
         self.change: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda _, answer: answer
         self.calls: list[str] = []
+        self.meanwhile: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = None
+        """What others do just before the call; it may make calls of its own."""
 
     async def call(
         self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
     ) -> dict[str, Any]:
         self.calls.append(operation)
+        if self.meanwhile is not None:
+            others, self.meanwhile = self.meanwhile, None
+            await others(operation, parameters)
+            self.meanwhile = self.meanwhile or others
         if error := self.before(operation, parameters):
             raise error
         answer = await self._api.call(service, operation, parameters, timeout)
         if error := self.after(operation, parameters):
             raise error
         return self.change(operation, answer)
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
+class Repeating:
+    """An `AwsApi` that, as the real ones do, calls once more what got no answer."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+
+    async def call(
+        self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
+    ) -> dict[str, Any]:
+        try:
+            return await self._api.call(service, operation, parameters, timeout)
+        except AwsError as error:
+            if error.code:
+                raise
+            return await self._api.call(service, operation, parameters, timeout)
 
     async def close(self) -> None:
         await self._api.close()

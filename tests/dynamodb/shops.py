@@ -27,6 +27,7 @@ from core.ports import Backlog, Parcel
 from core.telemetry import NoMetrics
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, OTHER, WINDOW, Shop
+from tests.dynamodb.scripted import Repeating, ScriptedAws
 from tests.dynamodb.tables import LocalDynamodb, fresh_table
 
 SHARDS: Final = 3
@@ -126,6 +127,13 @@ def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None =
         orgs=PlainOrgs(dynamo, clock),
         many=120,
     )
+
+
+def scripted_shop(shop: TableShop, limits: JournalLimits | None = None) -> tuple[TableShop, ScriptedAws]:
+    """Another process at the same table, and what decides on the fate of its calls."""
+    script = ScriptedAws(_dynamodb[0])
+    dynamo = Dynamo(Repeating(script), table=shop.dynamo.table, timeout=60)
+    return open_shop(dynamo, shop.clock, limits), script
 
 
 @dataclass(frozen=True)

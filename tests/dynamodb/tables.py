@@ -47,5 +47,5 @@ class LocalDynamodb:
 async def fresh_table(api: LocalDynamodb) -> Dynamo:
     """An empty table of its own."""
     name = f"memtrace-{next(_numbers)}"
-    await create(api, name, timeout=5)
-    return Dynamo(api, table=name, timeout=5)
+    await create(api, name, timeout=60)
+    return Dynamo(api, table=name, timeout=60)

@@ -191,7 +191,7 @@ async def test_what_dynamodb_refuses_is_one_of_our_errors(
 async def test_what_was_left_unprocessed_is_asked_again(dynamodb: LocalDynamodb) -> None:
     whole = await fresh_table(dynamodb)
     api = ScriptedAws(dynamodb)
-    dynamo = Dynamo(api, table=whole._table, timeout=5)
+    dynamo = Dynamo(api, table=whole.table, timeout=5)
     rounds = [True, True]
 
     def hold_back(operation: str, answer: dict[str, Any]) -> dict[str, Any]:
@@ -200,9 +200,9 @@ async def test_what_was_left_unprocessed_is_asked_again(dynamodb: LocalDynamodb)
         rounds.pop()
         if operation == "BatchWriteItem":
             again = [{"PutRequest": {"Item": encoded({"pk": "a", "sk": "late"})}}]
-            return {"UnprocessedItems": {whole._table: again}}
+            return {"UnprocessedItems": {whole.table: again}}
         keys = [encoded({"pk": "a", "sk": "late"})]
-        return {"Responses": {}, "UnprocessedKeys": {whole._table: {"Keys": keys}}}
+        return {"Responses": {}, "UnprocessedKeys": {whole.table: {"Keys": keys}}}
 
     api.change = hold_back
     await dynamo.batch_write([{"pk": "a", "sk": "1"}])
@@ -213,10 +213,10 @@ async def test_what_was_left_unprocessed_is_asked_again(dynamodb: LocalDynamodb)
 
 async def test_what_stays_unprocessed_ends_with_the_timeout(dynamodb: LocalDynamodb) -> None:
     api = ScriptedAws(dynamodb)
-    dynamo = Dynamo(api, table=(await fresh_table(dynamodb))._table, timeout=0.04)
+    dynamo = Dynamo(api, table=(await fresh_table(dynamodb)).table, timeout=0.04)
 
     def hold_back(operation: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-        return {"UnprocessedKeys": {dynamo._table: {"Keys": [encoded({"pk": "a", "sk": "1"})]}}}
+        return {"UnprocessedKeys": {dynamo.table: {"Keys": [encoded({"pk": "a", "sk": "1"})]}}}
 
     api.change = hold_back
     with pytest.raises(MetadataBusy):

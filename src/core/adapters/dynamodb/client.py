@@ -88,8 +88,9 @@ class Dynamo:
 
     def __init__(self, api: AwsApi, *, table: str, timeout: float) -> None:
         self._api = api
-        self._table = table
-        self._timeout = timeout
+        self.table: Final = table
+        self.timeout: Final = timeout
+        """Seconds, of each call."""
 
     async def get(self, key: Key, *, consistent: bool = True, only: Sequence[str] = ()) -> Item | None:
         """The item, or these attributes of it; None when there is none."""
@@ -114,7 +115,7 @@ class Dynamo:
         """All of them or none; at most 100, and 4 MB. Raises Cancelled."""
         parameters = {"TransactItems": [self._within(step) for step in steps]}
         try:
-            await self._api.call("dynamodb", "TransactWriteItems", parameters, self._timeout)
+            await self._api.call("dynamodb", "TransactWriteItems", parameters, self.timeout)
         except AwsError as error:
             refusals = _refusals(error)
             if any(refusal.failed for refusal in refusals):
@@ -165,12 +166,12 @@ class Dynamo:
         projection = projected((PK, SK, *only)) if only else {}
 
         async def take(batch: list[Any]) -> list[Any]:
-            asked = {self._table: {"Keys": batch, "ConsistentRead": consistent, **projection}}
+            asked = {self.table: {"Keys": batch, "ConsistentRead": consistent, **projection}}
             answer = await self._bare("BatchGetItem", {"RequestItems": asked})
-            for attributes in answer.get("Responses", {}).get(self._table, ()):
+            for attributes in answer.get("Responses", {}).get(self.table, ()):
                 item = decoded(attributes)
                 found[item[PK], item[SK]] = item
-            return list(answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", ()))
+            return list(answer.get("UnprocessedKeys", {}).get(self.table, {}).get("Keys", ()))
 
         await self._in_batches(wanted, _MOST_IN_GET, take)
         return found
@@ -181,8 +182,8 @@ class Dynamo:
         wanted += [{"DeleteRequest": {"Key": key_of(key)}} for key in deletes]
 
         async def take(batch: list[Any]) -> list[Any]:
-            answer = await self._bare("BatchWriteItem", {"RequestItems": {self._table: batch}})
-            return list(answer.get("UnprocessedItems", {}).get(self._table, ()))
+            answer = await self._bare("BatchWriteItem", {"RequestItems": {self.table: batch}})
+            return list(answer.get("UnprocessedItems", {}).get(self.table, ()))
 
         await self._in_batches(wanted, _MOST_IN_WRITE, take)
 
@@ -190,7 +191,7 @@ class Dynamo:
         self, wanted: list[Any], size: int, take: Callable[[list[Any]], Awaitable[list[Any]]]
     ) -> None:
         """Some batches at once; what is left unprocessed again after a pause, until the timeout is over."""
-        ends = asyncio.get_running_loop().time() + self._timeout
+        ends = asyncio.get_running_loop().time() + self.timeout
 
         async def carry(batch: list[Any]) -> None:
             pause = _FIRST_PAUSE
@@ -204,14 +205,14 @@ class Dynamo:
 
     def _within(self, step: Step) -> dict[str, Any]:
         name = "ConditionCheck" if isinstance(step, Check) else type(step).__name__
-        return {name: {"TableName": self._table, **statement(step)}}
+        return {name: {"TableName": self.table, **statement(step)}}
 
     async def _call(self, operation: str, parameters: Plain) -> dict[str, Any]:
-        return await self._bare(operation, {"TableName": self._table, **parameters})
+        return await self._bare(operation, {"TableName": self.table, **parameters})
 
     async def _bare(self, operation: str, parameters: Plain) -> dict[str, Any]:
         try:
-            return await self._api.call("dynamodb", operation, parameters, self._timeout)
+            return await self._api.call("dynamodb", operation, parameters, self.timeout)
         except AwsError as error:
             if error.code == "ConditionalCheckFailedException":
                 there = (error.body or {}).get("Item")

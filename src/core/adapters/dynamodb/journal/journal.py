@@ -1,5 +1,6 @@
 """The journal in DynamoDB, as any number of processes at once see it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +14,7 @@ from core.adapters.dynamodb.journal.storing import Entry, Storing
 from core.adapters.dynamodb.journal.tail import DynamoJournalReader
 from core.adapters.dynamodb.keys import row_key
 from core.model.deletion import Graves
-from core.model.errors import ShuttingDown
+from core.model.errors import MetadataBusy, ShuttingDown
 from core.model.journal_limits import JournalLimits
 from core.model.memory import Draft, Micros, OrgId, claim_key, id_from_claim, stamped
 from core.ports import Clock, IdempotencyKey, Receipt
@@ -58,9 +59,22 @@ class DynamoJournal(DynamoJournalReader):
     async def append(
         self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
     ) -> list[Receipt]:
-        """As the port says. A caller that is cancelled may have been stored."""
+        """As the port says, ended within the table's timeout. Of a cancelled call all may be stored."""
         if self._closed:
             raise ShuttingDown()
+        try:
+            async with asyncio.timeout(self._dynamo.timeout):
+                return await self._append(org_id, drafts, idempotency)
+        except TimeoutError:
+            raise MetadataBusy() from None
+
+    def close(self) -> None:
+        """Refuses what comes from now on; what is under way is still answered."""
+        self._closed = True
+
+    async def _append(
+        self, org_id: OrgId, drafts: Sequence[Draft], idempotency: IdempotencyKey | None
+    ) -> list[Receipt]:
         started = self._clock.monotonic()
         standing = await self._admission.admit(org_id, len(drafts))
         self._shards.learn(standing)
@@ -74,10 +88,6 @@ class DynamoJournal(DynamoJournalReader):
         self._metrics.observe("memtrace_commit_seconds", self._clock.monotonic() - started)
         self._metrics.observe("memtrace_commit_rows", len(receipts))
         return receipts
-
-    def close(self) -> None:
-        """Refuses what comes from now on; what is under way is still answered."""
-        self._closed = True
 
     async def _stored(
         self,

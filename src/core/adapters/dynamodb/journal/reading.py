@@ -37,6 +37,8 @@ def questions(
 ) -> list[Question]:
     """What is asked of each partition for the rows stamped within the span."""
     expression, values = where
+    if span.is_empty:
+        return []
     return [
         Question(
             partition,
@@ -95,7 +97,9 @@ class Source:
         """Everything before it was read and taken; None at the end."""
         if (first := self.first) is not None:
             return time_of(first)
-        return int(self._start or 0) if self.has_more else None
+        if not self.has_more:
+            return None
+        return int(self._start) + 1 if self._start else 0
 
     def rest(self) -> Sequence[Item]:
         """What is left of the last page."""

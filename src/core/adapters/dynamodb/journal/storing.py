@@ -71,9 +71,9 @@ class Storing:
         return Entry(draft, key, memory, self._row(memory, key))
 
     async def store(self, entries: Sequence[Entry]) -> None:
-        """Goes on until every entry has its outcome or is `held`. All that was begun has ended then.
+        """Goes on until every entry has its outcome or is `held`.
 
-        Raises the first error after all others were tried: what they stored stays stored.
+        Raises the first error once all that was begun has ended: what others stored stays stored.
         """
         for _ in range(_ROUNDS):
             waiting = [e for e in entries if e.outcome is None and (e.held is None or e.takes_over)]
