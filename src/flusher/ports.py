@@ -124,7 +124,7 @@ class FlusherLimits:
     settle_every: float = 0.5
     strays_every: float = 60.0
     """How soon the journal is asked again for delivered rows that nobody watches."""
-    shared_strays_every: float = 15.0
+    shared_strays_every: float = 30.0
     """And where other flushers deliver too."""
     look_after: float = 2.5
     """How long after a delivery the store is asked for it: more than a directory listing is cached."""
@@ -158,7 +158,7 @@ class FlusherLimits:
     report_every: float = 5.0
     shared_report_every: float = 60.0
     """Where the flusher itself can be asked for its metrics."""
-    gauge_every: float = 15.0
+    gauge_every: float = 30.0
     tell_every: float = 60.0
     closing: float = 5.0
     """How long giving back what was received may take."""
