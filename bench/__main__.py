@@ -1,4 +1,4 @@
-"""The command line of the measurements: `python -m bench http | seed | service`."""
+"""The command line of the measurements: `python -m bench http | seed | service | arc | coldstart`."""
 
 import sys
 from pathlib import Path

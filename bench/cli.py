@@ -107,6 +107,22 @@ def run_arc(options: argparse.Namespace) -> int:
     return 1 if any(s.errors or s.problems for s in every) else 0
 
 
+def run_coldstart(options: argparse.Namespace) -> int:
+    """`python -m bench coldstart`."""
+    from bench.coldstart import findings, place_of, printed, size_of, started, warm
+
+    package = options.package if options.package and options.package.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="memtrace-bench-") as folder:
+        place = place_of(package, options.python, options.metadata, Path(folder))
+        found = started(place, options.rounds, say)
+        say(f"{options.invocations} warm invocations")
+        # The client of the runtime is ours: a package has none, and Lambda brings its own.
+        warmth = warm(place_of(None, None, options.metadata, Path(folder)), options.invocations)
+    size = size_of(options.package) if options.package else None
+    print(printed(found, warmth, size))
+    return 0 if all(one.met for one in findings(found, warmth, size)) else 1
+
+
 def write_json(path: Path | None, content: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps(content, indent=1) + "\n")
@@ -119,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_seed(commands.add_parser("seed", help="give a stopped `memtrace dev` installation a past"))
     _add_service(commands.add_parser("service", help="measure this service and hold it against its targets"))
     _add_arc(commands.add_parser("arc", help="measure delivering to a live Arc and reading from it"))
+    _add_coldstart(commands.add_parser("coldstart", help="measure a cold start of the edge in Lambda"))
     return parser
 
 
@@ -166,6 +183,16 @@ def _add_arc(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=_positive, default=5, help="length of each timed window")
     add("--keep", type=Path, metavar="FOLDER", help="leave the installation there")
     parser.set_defaults(command=run_arc)
+
+
+def _add_coldstart(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--metadata", choices=("dynamodb", "sqlite"), default="dynamodb")
+    add("--rounds", type=_positive, default=9, help="cold starts")
+    add("--invocations", type=_positive, default=300, help="warm ones")
+    add("--package", type=Path, metavar="PATH", help="a folder of `make package` to start, or a zip to weigh")
+    add("--python", metavar="PYTHON", help="the Python that starts it; that of the package")
+    parser.set_defaults(command=run_coldstart)
 
 
 def _positive(text: str) -> int:

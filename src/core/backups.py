@@ -20,7 +20,8 @@ from core.model.backup import (
     encode_manifest,
 )
 from core.model.errors import BackupUnusable
-from core.ports import ArchiveReader, ArchiveWriter, Clock, DatabaseContents, DatabaseCopier, StoreFiles
+from core.ports import Clock
+from core.ports.backup import ArchiveReader, ArchiveWriter, DatabaseContents, DatabaseCopier, StoreFiles
 from core.version import VERSION
 
 _COPY: Final = "copy.db"

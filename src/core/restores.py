@@ -19,7 +19,8 @@ from core.model.errors import DatabaseError, MasterKeyError
 from core.model.memory import Micros, OrgId
 from core.model.tenant import SealedBinding
 from core.model.timewindow import moment_of
-from core.ports import ArchiveReader, Clock, DatabaseCopier, DatabaseSwap, StoreFiles
+from core.ports import Clock
+from core.ports.backup import ArchiveReader, DatabaseCopier, DatabaseSwap, StoreFiles
 from core.vault import Vault
 
 _STAGED: Final = "staged.db"

@@ -1,19 +1,10 @@
 """What the services need from outside, one protocol per need.
 
 Each docstring says what is atomic, what may be repeated, and which errors come out.
-Adapters raise nothing but the errors of `core/model/errors.py`.
+Adapters raise nothing but the errors of `core/model/errors.py`. What backups need is in `core.ports.backup`
+alone: an edge, which loads all else, has no use for it.
 """
 
-from core.ports.backup import (
-    ArchiveReader,
-    ArchiveWriter,
-    Bound,
-    DatabaseContents,
-    DatabaseCopier,
-    DatabaseSwap,
-    StoreFiles,
-    Take,
-)
 from core.ports.clock import Clock
 from core.ports.deletion import Deletions, Undertaker
 from core.ports.journal import IdempotencyKey, Journal, JournalReader, Receipt, Tail, TailRow, TailRows
@@ -52,16 +43,10 @@ from core.ports.store import EventRemover, EventStore, Removal, Removed, StorePl
 
 __all__ = [
     "AgentStore",
-    "ArchiveReader",
-    "ArchiveWriter",
     "Backlog",
     "BindingStore",
-    "Bound",
     "Clock",
-    "DatabaseContents",
-    "DatabaseCopier",
     "DatabaseReport",
-    "DatabaseSwap",
     "DeadLetter",
     "DeadLetters",
     "DeadMessage",
@@ -95,12 +80,10 @@ __all__ = [
     "Seedings",
     "Sender",
     "SessionStore",
-    "StoreFiles",
     "StoreHealth",
     "StorePlaces",
     "Tail",
     "TailRow",
     "TailRows",
-    "Take",
     "Undertaker",
 ]

@@ -19,7 +19,8 @@ from core.model.errors import StoreUnreachable
 from core.model.memory import Micros, Span
 from core.model.tenant import Binding
 from core.model.timewindow import EARLIEST, LATEST
-from core.ports import Bound, Clock, Take
+from core.ports import Clock
+from core.ports.backup import Bound, Take
 
 _ALWAYS: Final = Span(EARLIEST, LATEST)
 _ROUNDS: Final = 10

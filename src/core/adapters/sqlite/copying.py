@@ -16,7 +16,7 @@ from core.model.backup import DatabaseCounts
 from core.model.errors import BackupUnusable, DatabaseError
 from core.model.memory import Micros, OrgId
 from core.model.tenant import SealedBinding
-from core.ports import Bound, DatabaseContents
+from core.ports.backup import Bound, DatabaseContents
 
 _BUSY_SECONDS: Final = 5.0
 _COUNTED: Final = {
