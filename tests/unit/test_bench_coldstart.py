@@ -55,9 +55,7 @@ def test_anything_else_has_no_size(tmp_path: Path) -> None:
 
 def test_what_does_not_start_is_told(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="the edge did not start"):
-        started(
-            Place(tmp_path, place_of(None, None, "sqlite", tmp_path).python, "sqlite", tmp_path), 1, quiet
-        )
+        started(place_of(tmp_path, None, "sqlite", tmp_path), 1, quiet)
 
 
 def test_an_edge_that_answers_something_else_is_told(tmp_path: Path) -> None:
