@@ -147,14 +147,14 @@ class DynamoBackend:
             clock=self._clock,
             pause=asyncio.sleep,
             shards=self._shards,
-            append_seconds=self._settings.dynamodb.timeout,
+            window=self._window,
         )
 
     @cached_property
     def undertaker(self) -> Undertaker:
         from core.adapters.dynamodb.undertaker import DynamoUndertaker
 
-        return DynamoUndertaker(self._dynamo, clock=self._clock, shards=self._shards)
+        return DynamoUndertaker(self._dynamo, clock=self._clock, shards=self._shards, window=self._window)
 
     @cached_property
     def moves(self) -> Moves:
@@ -168,7 +168,9 @@ class DynamoBackend:
         from core.adapters.dynamodb.seedings import DynamoSeedings
 
         most = self._settings.journal.max_claims_per_org // 2
-        return DynamoSeedings(self._dynamo, clock=self._clock, window=self._window, most=most)
+        return DynamoSeedings(
+            self._dynamo, clock=self._clock, window=self._window, most=most, shards=self._shards
+        )
 
     @cached_property
     def landing(self) -> Landing:

@@ -1,6 +1,5 @@
 """Registered agents in DynamoDB: an agent's own item, its name, and its place in the list of all."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -9,6 +8,7 @@ import msgspec
 
 from core.adapters.dynamodb.client import Cancelled, ConditionFailed, Dynamo, together
 from core.adapters.dynamodb.items import Item
+from core.adapters.dynamodb.listing import listed
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.places import agent_pk, by_id, by_name, by_time
 from core.adapters.dynamodb.statements import Delete, Put, Step, Update
@@ -81,10 +81,7 @@ class DynamoAgents:
         places = self._dynamo.query(
             agent_pk(org_id), since=_FIRST, through=through, ascending=False, page=limit + 1
         )
-        ids = await first(places, limit, skip=through)
-        keys = [(agent_pk(org_id), by_id(id)) for id in ids]
-        found = await self._dynamo.batch_get(keys)
-        return [_agent(org_id, found[key]) for key in keys if key in found]
+        return [_agent(org_id, item) for item in await listed(self._dynamo, places, limit, skip=through)]
 
     async def delete_agent(self, org_id: OrgId, id_or_name: str) -> bool:
         """Its sessions and memories stay: neither needs a registered agent."""
@@ -125,17 +122,6 @@ class DynamoAgents:
             await self._dynamo.write(Update(key, "SET #active = :at", "#active < :at", {"at": at}))
         except ConditionFailed:
             return  # it is gone, or was seen later
-
-
-async def first(places: AsyncIterator[Item], limit: int, *, skip: str) -> list[str]:
-    """The ids that the first `limit` places name, but for the place `skip` itself."""
-    ids: list[str] = []
-    async for place in places:
-        if place[SK] != skip:
-            ids.append(place["id"])
-        if len(ids) >= limit:
-            break
-    return ids
 
 
 def _agent(org_id: OrgId, item: Item) -> Agent:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
@@ -145,7 +145,7 @@ class Dynamo:
         values: Plain | None = None,
         only: Sequence[str] = (),
         consistent: bool = True,
-    ) -> AsyncIterator[Item]:
+    ) -> AsyncGenerator[Item, None]:
         """All of a Question's items, page after page as they are taken. Who stops early closes it."""
         question = Question(pk, since, through, ascending, page, where, values or {}, only, consistent)
         start = ""

@@ -1,31 +1,34 @@
-"""Deletions in DynamoDB.
+"""Deletions in DynamoDB: announced first, to every reader, and carried out in the journal afterwards.
 
-A deletion is announced first (its item, then the version that makes readers look), and carried out
-in the journal afterwards, in steps that the flusher goes on with after a crash.
-
-What an exclusion covers ends at a time, and edges give times each on its own. So none of them may be
-about to acknowledge a memory of before that time when the deletion is acknowledged: the ledger
-says that nothing is stamped before it any more, and `exclude` waits until every copy of the ledger
-from before is outdated and every append that used one has ended.
+What an exclusion covers ends at a time, and each edge gives times on its own, knowing an org's standing as
+it was up to `FRESH_SECONDS` ago. So the standing says that nothing is stamped any more at times that
+are covered, and the deletion is acknowledged once every copy from before is outdated, and every append
+that used one has ended or will look again before it ends (`SLOW_SECONDS`). Where nobody took a copy lately
+there is nothing to wait for.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from core.adapters.dynamodb import deletion_items as items
+from core.adapters.dynamodb.announcing import announce
 from core.adapters.dynamodb.client import Cancelled, Dynamo, together
 from core.adapters.dynamodb.erasing import Eraser
 from core.adapters.dynamodb.items import Item
-from core.adapters.dynamodb.journal.admission import FRESH_SECONDS
-from core.adapters.dynamodb.journal.standing import Standing, read_standing
-from core.adapters.dynamodb.keys import ledger_key, org_key, row_partitions
+from core.adapters.dynamodb.journal.admission import FRESH_SECONDS, SLOW_SECONDS
+from core.adapters.dynamodb.journal.entering import entered
+from core.adapters.dynamodb.journal.rows import SECOND, time_of
+from core.adapters.dynamodb.journal.standing import read_standing
+from core.adapters.dynamodb.keys import row_key, row_partitions
+from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.persisting import persisting
 from core.adapters.dynamodb.places import ORGS
-from core.adapters.dynamodb.statements import Check, Put
-from core.adapters.dynamodb.table import PK, SK
+from core.adapters.dynamodb.statements import Question, Step
+from core.adapters.dynamodb.table import SK
 from core.model.deletion import Deletion, Grave
 from core.model.errors import NotFound, TooManyDeletions
 from core.model.memory import Exclusion, Micros, OrgId
@@ -33,12 +36,14 @@ from core.ports import Clock
 
 MOST_EXCLUSIONS: Final = 64
 MOST_GRAVES: Final = 20_000
-"""Of one org at a time, that are open: readers read all of them whenever one more comes."""
-_MICROS: Final = 1_000_000
+"""Of one org at a time, that are open: every reader reads all of them whenever one more comes."""
+_WAIT: Final = FRESH_SECONDS + SLOW_SECONDS + 0.5
+_LATELY: Final = round((_WAIT + 10) * SECOND)
+"""With clocks of edges that are wrong by seconds."""
 
 
 class DynamoDeletions:
-    """Implements `Deletions`."""
+    """Implements `Deletions`. Each grave is buried by itself, and all are hidden before any is erased."""
 
     def __init__(
         self,
@@ -47,47 +52,43 @@ class DynamoDeletions:
         clock: Clock,
         pause: Callable[[float], Awaitable[None]],
         shards: int,
-        append_seconds: float,
+        window: Micros,
     ) -> None:
-        """`append_seconds`: how long one attempt of an append may take. `shards`: of orgs that have none."""
+        """`shards`: of orgs that have none yet. `window`: how long a claim holds."""
         self._dynamo = dynamo
         self._clock = clock
         self._pause = pause
         self._shards = shards
-        self._wait = FRESH_SECONDS + append_seconds + 1.0
-        self._eraser = Eraser(dynamo)
+        self._eraser = Eraser(dynamo, window=window)
 
     async def bury(self, org_id: OrgId, graves: Sequence[Grave]) -> list[Deletion]:
-        """Each grave on its own; all are hidden before any is taken out of the journal."""
-        await self._entered(org_id)
-        if len(await items.open_deletions(self._dynamo, org_id)) + len(graves) > MOST_GRAVES:
-            raise TooManyDeletions()
+        standing = await entered(self._dynamo, org_id, shards=self._shards, now=self._clock.micros())
         wanted = list(dict.fromkeys(graves))
-        await together(partial(self._announce, org_id, grave) for grave in wanted)
-        await items.grow_version(self._dynamo, org_id)
-        for time, _ in wanted:
-            await items.keep_stamps_after(self._dynamo, org_id, time)
-        buried = {}
-        for grave in wanted:
-            found = await self.find_deletion(org_id, items.grave_id(org_id, grave))
-            if found is None:
-                raise NotFound("organization not found")  # it was deleted meanwhile
-            buried[grave] = await self.erase(found)
+        await self._refuse_too_many(org_id, len(wanted))
+        await together(partial(self._bury, org_id, grave) for grave in wanted)
+        rows = await self._dynamo.batch_get(
+            (row_key(org_id, standing.shards, time) for time, _ in wanted), only=("state",)
+        )
+        # No stamp is given twice, also not that of the newest memory.
+        await announce(self._dynamo, org_id, max(map(time_of, rows.values()), default=None))
+        erased = await together(partial(self._erase_buried, org_id, grave) for grave in wanted)
+        buried = dict(zip(wanted, erased, strict=True))
         return [buried[grave] for grave in graves]
 
     async def exclude(self, org_id: OrgId, exclusion: Exclusion) -> Deletion:
-        standing = await self._entered(org_id)
-        now = self._clock.micros()
+        standing = await entered(self._dynamo, org_id, shards=self._shards, now=self._clock.micros())
+        # Rows first: what settles meanwhile raises the standing before its row goes.
         newest = await self._newest(org_id, standing.shards)
+        standing = await read_standing(self._dynamo, org_id) or standing
+        now = self._clock.micros()
         until = min(exclusion.until, max(newest + 1, standing.settled_through + 1, now))
-        deletion_id = await self._excluded(org_id, msgspec.structs.replace(exclusion, until=until))
-        await items.keep_stamps_after(self._dynamo, org_id, until - 1)
-        await items.grow_version(self._dynamo, org_id)
-        if until > now - round(self._wait * _MICROS):
-            await self._pause(self._wait)
+        deletion_id = await self._exclude(org_id, msgspec.structs.replace(exclusion, until=until))
+        ledger = await announce(self._dynamo, org_id, until - 1)
+        if ledger is not None and now - until < _LATELY and now - ledger.get("asked_at", 0) < _LATELY:
+            await self._pause(_WAIT)
         found = await self.find_deletion(org_id, deletion_id)
         if found is None:
-            raise NotFound("organization not found")
+            raise NotFound("organization not found")  # it was deleted meanwhile
         return found
 
     async def erase(self, deletion: Deletion) -> Deletion:
@@ -108,98 +109,88 @@ class DynamoDeletions:
         return items.deletion_of(item) if item else None
 
     async def list_deletions(self, org_id: OrgId | None, limit: int) -> list[Deletion]:
-        found = [d async for one in self._orgs(org_id) for d in await self._of(one)]
+        orgs = [org_id] if org_id is not None else await self._orgs()
+        found = [items.deletion_of(item) for one in orgs async for item in items.items_of(self._dynamo, one)]
         return sorted(found, key=lambda d: (d.requested_at, d.id), reverse=True)[:limit]
 
-    async def _orgs(self, org_id: OrgId | None) -> AsyncIterator[OrgId]:
-        if org_id is not None:
-            yield org_id
-            return
-        async for item in self._dynamo.query(ORGS, only=(SK,)):
-            yield OrgId(item[SK])
+    async def _orgs(self) -> list[OrgId]:
+        return [OrgId(item[SK]) async for item in self._dynamo.query(ORGS, only=(SK,))]
 
-    async def _of(self, org_id: OrgId) -> list[Deletion]:
-        return [items.deletion_of(i) async for i in self._dynamo.query(items.deletions_pk(org_id))]
-
-    async def _announce(self, org_id: OrgId, grave: Grave) -> None:
-        """The grave's deletion is there and in force afterwards."""
-        deletion_id, now = items.grave_id(org_id, grave), self._clock.micros()
+    async def _bury(self, org_id: OrgId, grave: Grave) -> None:
+        """The grave's deletion is there and in force afterwards. Raises NotFound."""
+        deletion_id, now, by = items.grave_id(org_id, grave), self._clock.micros(), secrets.token_hex(8)
         async for attempt in persisting():
             with attempt:
                 item = await self._dynamo.get(items.deletion_key(org_id, deletion_id))
                 if item is None:
-                    made = items.creation(deletion_id, org_id, now, grave=grave)
-                    await self._dynamo.transact([Check(org_key(org_id), "attribute_exists(#pk)"), *made])
+                    made = items.creation(deletion_id, org_id, now, by=by, grave=grave)
+                    await self._make(org_id, made)
                 elif item["state"] == "closed":
-                    await self._dynamo.transact(items.renewal(item, now))
+                    await self._dynamo.transact(items.change(item, items.renewal(now), by))
 
-    async def _excluded(self, org_id: OrgId, exclusion: Exclusion) -> str:
+    async def _erase_buried(self, org_id: OrgId, grave: Grave) -> Deletion:
+        found = await self.find_deletion(org_id, items.grave_id(org_id, grave))
+        if found is None:
+            raise NotFound("organization not found")
+        return await self.erase(found)
+
+    async def _exclude(self, org_id: OrgId, exclusion: Exclusion) -> str:
         """The id of the deletion that has it, an open one with the same scope or a new one."""
-        now = self._clock.micros()
+        now, by = self._clock.micros(), secrets.token_hex(8)
         async for attempt in persisting():
             with attempt:
-                found = [item async for item in self._rules(org_id)]
-                held = next((item for item in found if _scope(_rule(item)) == _scope(exclusion)), None)
-                if held is not None:
-                    if _rule(held).until < exclusion.until:
-                        await self._dynamo.transact(items.renewal(held, now, exclusion))
-                    return str(held[SK])
-                if len(found) >= MOST_EXCLUSIONS:
+                rules = await items.open_rules(self._dynamo, org_id)
+                rules = [rule for rule in rules if rule.deletion_id != items.retention_id(org_id)]
+                for rule in rules:
+                    if _scope(rule.exclusion) == _scope(exclusion):
+                        await self._extend(org_id, rule.deletion_id, exclusion, now, by)
+                        return rule.deletion_id
+                if len(rules) >= MOST_EXCLUSIONS:
                     raise TooManyDeletions()
-                deletion_id = items.new_id()
-                await self._dynamo.transact(
-                    [
-                        Check(org_key(org_id), "attribute_exists(#pk)"),
-                        *items.creation(deletion_id, org_id, now, exclusion=exclusion),
-                    ]
-                )
+                deletion_id = f"del_{secrets.token_hex(12)}"
+                await self._make(org_id, items.creation(deletion_id, org_id, now, by=by, exclusion=exclusion))
                 return deletion_id
         raise AssertionError("the last attempt raises")  # pragma: no cover
 
-    async def _rules(self, org_id: OrgId) -> AsyncIterator[Item]:
-        """Open exclusions, but for that of the retention."""
-        where = "#state <> :closed AND #exclusion <> :none"
-        values = {"closed": "closed", "none": None}
-        async for item in self._dynamo.query(items.deletions_pk(org_id), where=where, values=values):
-            if item[SK] != items.retention_id(org_id):
-                yield item
+    async def _extend(
+        self, org_id: OrgId, deletion_id: str, exclusion: Exclusion, now: Micros, by: str
+    ) -> None:
+        """Raises Cancelled where it was changed meanwhile."""
+        item = await self._dynamo.get(items.deletion_key(org_id, deletion_id))
+        held = items.deletion_of(item).exclusion if item else None
+        if item is not None and held is not None and held.until < exclusion.until:
+            await self._dynamo.transact(items.change(item, items.renewal(now, exclusion), by))
+
+    async def _make(self, org_id: OrgId, made: Sequence[Step]) -> None:
+        """Raises NotFound, or Cancelled where it is there."""
+        try:
+            await self._dynamo.transact([org_there(org_id), *made])
+        except Cancelled as met:
+            refuse_unknown(met)
+            raise
 
     async def _newest(self, org_id: OrgId, shards: int) -> Micros:
         """The newest stamp of what waits; 0 where nothing does."""
 
         async def last(partition: str) -> Micros:
-            async for item in self._dynamo.query(partition, ascending=False, page=1, only=(SK,)):
-                return int(item[SK])
-            return 0
+            question = Question(partition, ascending=False, most=1, only=(SK,))
+            rows: list[Item] = (await self._dynamo.page(question)).items
+            return max(map(time_of, rows), default=0)
 
         return max(await together(partial(last, one) for one in row_partitions(org_id, shards)))
 
-    async def _entered(self, org_id: OrgId) -> Standing:
-        return await entered(self._dynamo, org_id, self._clock.micros(), self._shards)
-
-
-async def entered(dynamo: Dynamo, org_id: OrgId, now: Micros, shards: int) -> Standing:
-    """The org's standing; one that never wrote gets one: all it has lies in its store. Raises NotFound."""
-    for _ in range(3):
-        standing = await read_standing(dynamo, org_id)
-        if standing is not None and await dynamo.get(org_key(org_id)) is not None:
-            return standing
-        pk, sk = ledger_key(org_id)
-        item = {PK: pk, SK: sk, "shards": shards, "settled_through": now - 1}
-        try:
-            await dynamo.transact(
-                [Check(org_key(org_id), "attribute_exists(#pk)"), Put(item, "attribute_not_exists(#pk)")]
-            )
-        except Cancelled as met:
-            if met.refusals[0].failed:
+    async def _refuse_too_many(self, org_id: OrgId, more: int) -> None:
+        question = Question(
+            items.hidden_pk(org_id), since=items.MEMORIES, through=f"{items.MEMORIES}~", counts=True
+        )
+        held, start = 0, ""
+        while held + more <= MOST_GRAVES:
+            answer = await self._dynamo.page(question, start)
+            held, start = held + answer.count, answer.next
+            if not start:
                 break
-    raise NotFound("organization not found")
-
-
-def _rule(item: Item) -> Exclusion:
-    rule = items.deletion_of(item).exclusion
-    assert rule is not None
-    return rule
+        if held + more > MOST_GRAVES:
+            raise TooManyDeletions()
 
 
 def _scope(exclusion: Exclusion) -> tuple[str, frozenset[str]]:

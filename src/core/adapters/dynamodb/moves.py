@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from core.adapters.dynamodb import deletion_items
+from core.adapters.dynamodb import deletion_items as items
 from core.adapters.dynamodb.bindings import replacing
 from core.adapters.dynamodb.client import Cancelled, ConditionFailed, Dynamo, together
+from core.adapters.dynamodb.journal.changing import count, held
 from core.adapters.dynamodb.journal.rows import DELIVERED, OWED
 from core.adapters.dynamodb.journal.standing import read_standing
-from core.adapters.dynamodb.keys import Key, move_key, org_key, row_partitions
-from core.adapters.dynamodb.statements import Check, Delete, Put, Update
+from core.adapters.dynamodb.keys import binding_key, move_key, row_partitions
+from core.adapters.dynamodb.orgs import org_there, refuse_unknown
+from core.adapters.dynamodb.statements import Delete, Put, Question, Update
 from core.adapters.dynamodb.table import PK, SK
 from core.adapters.dynamodb.undertaker import reopen
 from core.model.deletion import Graves
@@ -52,35 +54,35 @@ class DynamoMoves:
             raise _over(org_id) from None
 
     async def finish(self, org_id: OrgId, token: str, binding: SealedBinding, *, has_deleted: bool) -> None:
-        """Deletions are in force again before the switch, so that nothing deleted is ever shown, and
-        due again after it: what was carried out meanwhile was so in the old store.
+        """The switch is one transaction. Closed deletions are in force again before it, so that nothing
+        deleted is ever shown; all are due again after it, since what was carried out before was so in the
+        old store. Broken off between, they are carried out when they are looked at next: all open ones are.
         """
         now = self._clock.micros()
-        values = {"token": token, "now": now}
-        await reopen(self._dynamo, org_id, now, closed=has_deleted)
+        if has_deleted:
+            await self._refuse_unless_in_force(org_id, token, now)
+            await reopen(self._dynamo, org_id, now, closed=True)
+        ended = Delete(move_key(org_id), _MINE, {"token": token, "now": self._clock.micros()})
         try:
-            await self._dynamo.transact(
-                [
-                    Delete(move_key(org_id), _MINE, values),
-                    Check(org_key(org_id), "attribute_exists(#pk)"),
-                    *replacing(binding),
-                ]
-            )
-        except Cancelled:
-            if not await self._is_done(org_id, binding):
+            await self._dynamo.transact([org_there(org_id), ended, *replacing(binding)])
+        except Cancelled as met:
+            refuse_unknown(met)
+            if not await self._is_bound(binding):
                 raise _over(org_id) from None
-        await reopen(self._dynamo, org_id, self._clock.micros(), closed=has_deleted)
+        await reopen(self._dynamo, org_id, self._clock.micros(), closed=False)
 
-    async def _is_done(self, org_id: OrgId, binding: SealedBinding) -> bool:
-        """Whether it was carried out, and the answer was lost."""
-        held = await self._dynamo.get(_binding_key(org_id))
-        return held is not None and held["id"] == binding.id
+    async def _is_bound(self, binding: SealedBinding) -> bool:
+        """Whether the switch was made, and the answer was lost."""
+        item = await self._dynamo.get(binding_key(binding.org_id), only=("id",))
+        return item is not None and item["id"] == binding.id
+
+    async def _refuse_unless_in_force(self, org_id: OrgId, token: str, now: Micros) -> None:
+        item = await self._dynamo.get(move_key(org_id))
+        if item is not None and (item["token"] != token or item["until"] <= now):
+            raise _over(org_id)
 
     async def abandon(self, org_id: OrgId, token: str) -> None:
-        try:
-            await self._dynamo.write(Delete(move_key(org_id), "#token = :token", {"token": token}))
-        except ConditionFailed:
-            return  # it is over
+        await held(self._dynamo, Delete(move_key(org_id), "#token = :token", {"token": token}))
 
     async def requeue(self, org_id: OrgId) -> int:
         standing = await read_standing(self._dynamo, org_id)
@@ -88,22 +90,26 @@ class DynamoMoves:
             return 0
         moved = 0
         for partition in row_partitions(org_id, standing.shards):
-            where, values = "#state = :delivered", {"delivered": DELIVERED}
-            keys = [
-                (row[PK], row[SK])
-                async for row in self._dynamo.query(partition, where=where, values=values, only=(PK, SK))
-            ]
-            moved += sum(await together(partial(self._owe_again, key) for key in keys))
+            moved += await self._requeue(org_id, partition)
         return moved
 
-    async def _owe_again(self, key: Key) -> bool:
+    async def _requeue(self, org_id: OrgId, partition: str) -> int:
         change = "SET #state = :owed, #due = :now ADD #turn :one"
         values = {"owed": OWED, "now": self._clock.micros(), "one": 1, "delivered": DELIVERED}
-        try:
-            await self._dynamo.write(Update(key, change, "#state = :delivered", values))
-        except ConditionFailed:
-            return False
-        return True
+        question = Question(
+            partition, where="#state = :delivered", values={"delivered": DELIVERED}, most=_SOME, only=(PK, SK)
+        )
+        moved, start = 0, ""
+        while True:
+            rows = await self._dynamo.page(question, start)
+            updates = [
+                Update((row[PK], row[SK]), change, "#state = :delivered", values) for row in rows.items
+            ]
+            done = sum(await together(partial(held, self._dynamo, update) for update in updates))
+            await count(self._dynamo, org_id, delivered=-done)
+            moved, start = moved + done, rows.next
+            if not start:
+                return moved
 
     async def buried(self, org_id: OrgId, times: Sequence[Micros]) -> Graves:
         return await all_buried(self._dynamo, org_id, times)
@@ -120,18 +126,18 @@ async def is_moving(dynamo: Dynamo, org_id: OrgId, now: Micros) -> bool:
 
 async def all_buried(dynamo: Dynamo, org_id: OrgId, times: Sequence[Micros]) -> Graves:
     """All that was ever deleted of an org: rules, and graves at these times."""
-    wanted = set(times)
-    query: dict[str, Any] = {"page": _SOME}
-    found = [
-        deletion_items.deletion_of(item)
-        async for item in dynamo.query(deletion_items.deletions_pk(org_id), **query)
-        if item["exclusion"] is not None or item["time"] in wanted
-    ]
-    return deletion_items.covered_by(found)
-
-
-def _binding_key(org_id: OrgId) -> Key:
-    return move_key(org_id)[0], "BINDING"
+    where, values = "#exclusion <> :none", dict[str, Any](none=None)
+    if times:
+        where += " OR #time BETWEEN :first AND :last"
+        values |= {"first": min(times), "last": max(times)}
+    rules, singles, wanted = [], [], set(times)
+    async for item in dynamo.query(items.deletions_pk(org_id), where=where, values=values):
+        deletion = items.deletion_of(item)
+        if deletion.exclusion is not None:
+            rules.append(deletion.exclusion)
+        elif deletion.grave is not None and deletion.grave[0] in wanted:
+            singles.append(deletion.grave)
+    return Graves(tuple(rules), frozenset(singles))
 
 
 def _over(org_id: OrgId) -> Conflict:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from core.adapters.dynamodb.client import Cancelled, Dynamo
+from core.adapters.dynamodb.deletion_items import forget_deletions
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import Key, binding_key, org_key
 from core.adapters.dynamodb.persisting import persisting
@@ -68,8 +69,14 @@ class DynamoOrgs:
         }
         own, listed = _item(org_key(org.id), values), _item((ORGS, org.id), values)
         try:
-            await self._dynamo.transact([Put(own, _NOT_THERE), Put(listed)])
+            await self._dynamo.transact(
+                [Put(own, _NOT_THERE), Put(listed), Check((GONE, org.id), _NOT_THERE)]
+            )
         except Cancelled as met:
+            if met.refusals[2].failed:
+                raise AlreadyExists(
+                    f"organization '{org.id}' is being deleted", hint="delete it again to end that"
+                ) from None
             held = met.refusals[0].item
             if held is None or held.get("by") != token:
                 raise AlreadyExists(f"organization '{org.id}' already exists") from None
@@ -131,6 +138,7 @@ class DynamoOrgs:
     async def _forget(self, org_id: OrgId) -> None:
         """What belongs to it and is of no use without it."""
         await self._forget_journal(org_id)
+        await forget_deletions(self._dynamo, org_id)
         lookups: list[Key] = [(HEALTH, org_id)]
         async for item in self._dynamo.query(org_pk(org_id), since="KEY#", through="KEY#~"):
             lookups += [prefix_key(item["prefix"], item["id"]), key_id_key(item["id"])]

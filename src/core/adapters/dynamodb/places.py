@@ -1,5 +1,6 @@
 """Where the items of tenants and their records are: partition and sort keys. Pure."""
 
+from hashlib import sha256
 from typing import Final
 
 from core.adapters.dynamodb.keys import Key
@@ -69,6 +70,9 @@ def by_time(created: Micros, id: str) -> str:
 
 
 def by_agent(agent: str, created: Micros | None = None, id: str = "") -> str:
-    """The sort key of a record's place in the list of one agent; without a time, what they all begin with."""
-    begin = f"BY#{agent}#"
+    """The sort key of a record's place in the list of one agent; without a time, what they all begin with.
+
+    By a digest of the agent: no name is part of another, and none is too long.
+    """
+    begin = f"BY#{sha256(agent.encode()).hexdigest()[:32]}#"
     return begin if created is None else f"{begin}{created:020d}#{id}"

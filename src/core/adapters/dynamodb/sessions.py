@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from core.adapters.dynamodb.agents import first
 from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import Key
+from core.adapters.dynamodb.listing import listed
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.persisting import persisting
 from core.adapters.dynamodb.places import by_agent, by_id, by_time, reply_pk, session_pk
@@ -62,10 +62,7 @@ class DynamoSessions:
         page = {} if status else {"page": limit + 1}
         pk = session_pk(org_id)
         places = self._dynamo.query(pk, since=begin, through=end, ascending=False, **where, **page)  # type: ignore[arg-type]
-        ids = await first(places, limit, skip=end)
-        keys = [(pk, by_id(id)) for id in ids]
-        found = await self._dynamo.batch_get(keys)
-        return [_session(org_id, found[key]) for key in keys if key in found]
+        return [_session(org_id, item) for item in await listed(self._dynamo, places, limit, skip=end)]
 
     async def update_session(
         self,

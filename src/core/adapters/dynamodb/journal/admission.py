@@ -8,25 +8,24 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-from core.adapters.dynamodb.client import Cancelled, ConditionFailed, Dynamo
+from core.adapters.dynamodb.client import ConditionFailed, Dynamo
 from core.adapters.dynamodb.items import Item
-from core.adapters.dynamodb.journal.forgetting import erase
+from core.adapters.dynamodb.journal.entering import enter
 from core.adapters.dynamodb.journal.rows import SECOND
 from core.adapters.dynamodb.journal.stamps import Stamps
 from core.adapters.dynamodb.journal.standing import Standing, standing_of
-from core.adapters.dynamodb.keys import ledger_key, org_key
-from core.adapters.dynamodb.statements import Check, Put, Update
-from core.adapters.dynamodb.table import PK, SK
-from core.model.errors import JournalFull, MetadataBusy, Unauthenticated
+from core.adapters.dynamodb.keys import ledger_key
+from core.adapters.dynamodb.statements import Update
+from core.model.errors import JournalFull, MetadataBusy, NotFound, Unauthenticated
 from core.model.journal_limits import JournalLimits
 from core.model.memory import Micros, OrgId
 from core.ports import Clock
 
 FRESH_SECONDS: Final = 2.0
 """How old a copy may be. Whoever changes what appends must respect waits so long before saying it is done."""
+SLOW_SECONDS: Final = 0.5
+"""An append that takes longer looks again whether what it stamped is covered by a deletion meanwhile."""
 _MOST_COPIES: Final = 4_096
-_NEW_LIFE: Final = 1 << 32
-"""What the version of deletions grows by when an org is made again: nobody's knowledge of it holds."""
 
 
 @dataclass(slots=True)
@@ -127,12 +126,15 @@ class Admission:
             return standing
 
     async def _told(self, org_id: OrgId, counts: dict[str, int]) -> Standing:
-        """Adds the counts and reads, as one step; an answer that was lost may have them added twice."""
+        """Adds the counts and reads, as one step; an answer that was lost may have them added twice.
+
+        `asked_at` tells when anybody last took a copy.
+        """
         tell = Update(
             ledger_key(org_id),
-            "ADD #rows :rows, #bytes :bytes, #claims :claims",
+            "ADD #rows :rows, #bytes :bytes, #claims :claims SET #asked_at = :now",
             "attribute_exists(#pk) AND attribute_not_exists(#gone)",
-            counts,
+            {**counts, "now": self._clock.micros()},
         )
         for _ in range(3):
             try:
@@ -144,30 +146,17 @@ class Admission:
         raise MetadataBusy()
 
     async def _entered(self, org_id: OrgId, was: Item | None, counts: dict[str, int]) -> Standing | None:
-        """A ledger item for an org that has none, or only a tombstone; None when somebody else made one.
-
-        Before the first row, so that whoever looks for what is owed finds every org that can owe. In
-        one transaction with a look at the org: one that was deleted does not come back.
-        """
-        pk, sk = ledger_key(org_id)
-        item: Item = {PK: pk, SK: sk, "shards": self._shards, **counts}
-        item["settled_through"] = self._stamps.next() - 1  # what is older lies in its store
-        condition = "attribute_not_exists(#pk)"
-        if was is not None:
-            if await self._dynamo.get(org_key(org_id)) is None:
-                raise Unauthenticated("invalid API key")
-            old = standing_of(was)
-            await erase(self._dynamo, old)
-            item["shards"] = old.shards
-            item["deletions_version"] = old.deletions_version + _NEW_LIFE
-            condition = "attribute_exists(#gone)"
+        """What is older than the first stamp lies in the org's store."""
+        settled_through = self._stamps.next() - 1
         try:
-            await self._dynamo.transact(
-                [Check(org_key(org_id), "attribute_exists(#pk)"), Put(item, condition)]
+            return await enter(
+                self._dynamo,
+                org_id,
+                was,
+                shards=self._shards,
+                settled_through=settled_through,
+                counts={**counts, "asked_at": self._clock.micros()},
             )
-        except Cancelled as cancelled:
-            if cancelled.refusals[0].failed:
-                # Deleted while its key was still cached.
-                raise Unauthenticated("invalid API key") from cancelled
-            return None
-        return standing_of(item)
+        except NotFound:
+            # Deleted while its key was still cached.
+            raise Unauthenticated("invalid API key") from None

@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.adapters.dynamodb.client import Dynamo
-from core.adapters.dynamodb.deletion_items import covered_by, open_deletions
+from core.adapters.dynamodb.deletion_items import hidden, open_rules
 from core.model.deletion import NO_GRAVES, Graves
 from core.model.memory import Micros, OrgId
 
@@ -34,12 +34,9 @@ class GraveBook:
 
 async def read_graves(dynamo: Dynamo, org_id: OrgId) -> Graves:
     """What the open deletions of the org cover, by consistent reads."""
-    return covered_by(await open_deletions(dynamo, org_id))
+    return await hidden(dynamo, org_id)
 
 
 async def may_be_covered(dynamo: Dynamo, org_id: OrgId, time: Micros) -> bool:
     """Whether a pending exclusion ends after this time, and so may cover a memory that only the store has."""
-    return any(
-        deletion.state == "pending" and deletion.exclusion is not None and time < deletion.exclusion.until
-        for deletion in await open_deletions(dynamo, org_id)
-    )
+    return any(rule.is_pending and time < rule.exclusion.until for rule in await open_rules(dynamo, org_id))
