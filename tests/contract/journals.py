@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from core.adapters.sqlite.bindings import SqliteBindings
 from core.adapters.sqlite.database import Database
 from core.adapters.sqlite.dead_letters import SqliteDeadLetters
 from core.adapters.sqlite.deletions import SqliteDeletions
 from core.adapters.sqlite.expiry import SqliteExpiry
 from core.adapters.sqlite.journal import SqliteJournal
+from core.adapters.sqlite.landing import SqliteLanding
 from core.adapters.sqlite.leases import SqliteLeases
 from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.migrate import migrate
+from core.adapters.sqlite.moves import SqliteMoves
 from core.adapters.sqlite.orgs import SqliteOrgs
 from core.adapters.sqlite.outbox import SqliteOutbox
 from core.adapters.sqlite.prompt_road import JournalQueue
+from core.adapters.sqlite.seeding import SqliteSeedings
 from core.adapters.sqlite.shared import SharedDatabase
 from core.adapters.sqlite.shared_journal import SharedJournal
 from core.adapters.sqlite.sharing import make_shared
@@ -27,15 +31,21 @@ from core.model.memory import Draft, MemoryFilter, OrgId, Span, default_dedup_ke
 from core.model.tenant import Org
 from core.ports import (
     Backlog,
+    BindingStore,
     DeadLetters,
+    Deletions,
     Expiry,
     IdempotencyKey,
     Journal,
+    Landing,
     Lease,
     Leases,
     Ledger,
+    Moves,
     Outbox,
     Queue,
+    Seedings,
+    Undertaker,
 )
 from core.telemetry import NoMetrics
 from tests.clock import ManualClock
@@ -48,6 +58,8 @@ WINDOW = 24 * HOUR
 Mode = Literal["sqlite", "sqlite-shared"]
 MODES: Final[tuple[Mode, ...]] = ("sqlite", "sqlite-shared")
 PATIENCE = 5.0
+MOST_SEEDED = 5
+"""Claims of an org that seeding may bring it to."""
 
 
 def draft(content: str = "hello", key: str = "", **fields: object) -> Draft:
@@ -97,6 +109,12 @@ class Shop:
     letters: DeadLetters
     expiry: Expiry
     orgs: Orgs
+    deletions: Deletions
+    undertaker: Undertaker
+    bindings: BindingStore
+    moves: Moves
+    landing: Landing
+    seedings: Seedings
     many: int
     """Rows that no one transaction or call takes."""
 
@@ -113,6 +131,10 @@ class Shop:
         """What the journal holds, exactly."""
         return await self.ledger.total()
 
+    async def held(self) -> tuple[int, int, int]:
+        """Rows, their bytes and claims, counted where they are."""
+        raise NotImplementedError
+
 
 @dataclass(kw_only=True)
 class Workshop(Shop):
@@ -122,6 +144,15 @@ class Workshop(Shop):
     journal: SqliteJournal | SharedJournal
     deletions: SqliteDeletions
     undertaker: SqliteUndertaker
+
+    async def held(self) -> tuple[int, int, int]:
+        def count(connection: sqlite3.Connection) -> tuple[int, int, int]:
+            rows, size = connection.execute(
+                "SELECT count(*), coalesce(sum(length(payload)), 0) FROM journal"
+            ).fetchone()
+            return rows, size, connection.execute("SELECT count(*) FROM claims").fetchone()[0]
+
+        return await self.database.read(count)
 
     def close(self) -> None:
         self.journal.close()
@@ -155,6 +186,10 @@ def open_workshop(
         orgs=SqliteOrgs(database),
         deletions=SqliteDeletions(database, clock=clock),
         undertaker=SqliteUndertaker(database, clock=clock),
+        bindings=SqliteBindings(database),
+        moves=SqliteMoves(database, clock=clock),
+        landing=SqliteLanding(database, clock=clock),
+        seedings=SqliteSeedings(database, clock=clock, most=MOST_SEEDED),
         many=1_200,
     )
 

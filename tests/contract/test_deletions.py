@@ -3,11 +3,9 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from core.adapters.sqlite import deletions as limits
 from core.adapters.sqlite.graves import GraveBook
 from core.adapters.sqlite.journal_reader import SqliteJournalReader
 from core.model.deletion import Deletion, Grave
@@ -20,11 +18,11 @@ from tests.contract.journals import (
     ALWAYS,
     OTHER,
     WINDOW,
-    Mode,
+    Installation,
+    Shop,
     Workshop,
     draft,
     named,
-    workshop,
 )
 
 NOWHERE = OrgId("org_nowhere")
@@ -32,19 +30,25 @@ FOREVER = 2**62
 
 
 @pytest.fixture
-async def command(shop: Workshop, tmp_path: Path, clock: ManualClock, mode: Mode) -> AsyncIterator[Workshop]:
-    """Another process on the same file."""
-    with workshop(tmp_path / "m.db", clock, mode=mode) as opened:
+async def shop(installation: Installation) -> AsyncIterator[Shop]:
+    async with installation.open() as opened:
         yield opened
 
 
-async def wrote(shop: Workshop, content: str, org: OrgId = ACME, **fields: object) -> Memory:
+@pytest.fixture
+async def command(installation: Installation, shop: Shop) -> AsyncIterator[Shop]:
+    """Another process at the same journal."""
+    async with installation.open() as opened:
+        yield opened
+
+
+async def wrote(shop: Shop, content: str, org: OrgId = ACME, **fields: object) -> Memory:
     (receipt,) = await shop.journal.append(org, [draft(content, **fields)], None)  # type: ignore[arg-type]
     assert receipt.memory is not None
     return receipt.memory
 
 
-async def settled(shop: Workshop, memory: Memory, lease: Lease) -> Memory:
+async def settled(shop: Shop, memory: Memory, lease: Lease) -> Memory:
     org_id = OrgId(memory.org_id)
     await shop.outbox.delivered(Parcel(org_id, (memory.time,), b""), lease, 0)
     assert await shop.outbox.settled(org_id, [memory.time], lease) == 1
@@ -55,27 +59,19 @@ def grave_of(memory: Memory) -> Grave:
     return memory.time, claim_key(memory.dedup_key)
 
 
-async def buried(shop: Workshop, memory: Memory) -> Deletion:
+async def buried(shop: Shop, memory: Memory) -> Deletion:
     (deletion,) = await shop.deletions.bury(ACME, [grave_of(memory)])
     return deletion
 
 
-async def counts(shop: Workshop) -> tuple[int, int, int]:
-    """Rows and bytes as the ledger has them, and claims; checked against the tables."""
-    total = await shop.ledger.total()
-
-    def count(connection: sqlite3.Connection) -> tuple[int, int, int]:
-        rows, size = connection.execute(
-            "SELECT count(*), coalesce(sum(length(payload)), 0) FROM journal"
-        ).fetchone()
-        return rows, size, connection.execute("SELECT count(*) FROM claims").fetchone()[0]
-
-    found = await shop.database.read(count)
+async def counts(shop: Shop) -> tuple[int, int, int]:
+    """Rows and bytes as the ledger has them, and claims; checked against what is there."""
+    total, found = await shop.total(), await shop.held()
     assert (total.owed + total.delivered + total.dead, total.bytes, total.claims) == found
     return found
 
 
-async def test_a_buried_memory_is_gone_from_the_journal_at_once(shop: Workshop) -> None:
+async def test_a_buried_memory_is_gone_from_the_journal_at_once(shop: Shop) -> None:
     doomed, kept = await wrote(shop, "doomed"), await wrote(shop, "kept")
     deletion = await buried(shop, doomed)
     assert (deletion.state, deletion.from_journal, deletion.grave) == ("pending", 1, grave_of(doomed))
@@ -86,14 +82,14 @@ async def test_a_buried_memory_is_gone_from_the_journal_at_once(shop: Workshop) 
     assert not tail.graves.hides(kept)
 
 
-async def test_an_id_that_collides_in_time_alone_buries_nothing_else(shop: Workshop) -> None:
+async def test_an_id_that_collides_in_time_alone_buries_nothing_else(shop: Shop) -> None:
     memory = await wrote(shop, "innocent")
     (deletion,) = await shop.deletions.bury(ACME, [(memory.time, claim_key("another key"))])
     assert deletion.from_journal == 0
     assert await shop.contents() == ["innocent"]
 
 
-async def test_a_grave_of_one_org_hides_nothing_of_another(shop: Workshop) -> None:
+async def test_a_grave_of_one_org_hides_nothing_of_another(shop: Shop) -> None:
     memory = await wrote(shop, "theirs", org=OTHER)
     await buried(shop, memory)
     assert await shop.contents(OTHER) == ["theirs"]
@@ -101,14 +97,14 @@ async def test_a_grave_of_one_org_hides_nothing_of_another(shop: Workshop) -> No
     assert not tail.graves
 
 
-async def test_burying_again_answers_the_same_deletion(shop: Workshop) -> None:
+async def test_burying_again_answers_the_same_deletion(shop: Shop) -> None:
     memory = await wrote(shop, "once")
     first = await buried(shop, memory)
     assert await buried(shop, memory) == first
     assert len(await shop.deletions.list_deletions(ACME, 10)) == 1
 
 
-async def test_burying_what_was_closed_puts_it_in_force_again(shop: Workshop) -> None:
+async def test_burying_what_was_closed_puts_it_in_force_again(shop: Shop) -> None:
     memory = await wrote(shop, "back again")
     first, lease = await buried(shop, memory), await shop.leased()
     await shop.undertaker.progress(first, lease, state="closed", from_store=1, due_at=None, reason="")
@@ -118,7 +114,7 @@ async def test_burying_what_was_closed_puts_it_in_force_again(shop: Workshop) ->
     assert (await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 1)).graves.hides(memory)
 
 
-async def test_an_equal_memory_may_be_written_after_a_deletion(shop: Workshop) -> None:
+async def test_an_equal_memory_may_be_written_after_a_deletion(shop: Shop) -> None:
     lease = await shop.leased()
     doomed = await wrote(shop, "again")
     gone = await settled(shop, await wrote(shop, "and again"), lease)
@@ -132,7 +128,7 @@ async def test_an_equal_memory_may_be_written_after_a_deletion(shop: Workshop) -
     await counts(shop)
 
 
-async def test_a_retried_append_does_not_bring_back_what_was_deleted(shop: Workshop) -> None:
+async def test_a_retried_append_does_not_bring_back_what_was_deleted(shop: Shop) -> None:
     drafts = [draft("a"), draft("b")]
     first = await shop.journal.append(ACME, drafts, named("k"))
     assert first[0].memory is not None
@@ -144,7 +140,7 @@ async def test_a_retried_append_does_not_bring_back_what_was_deleted(shop: Works
 
 
 async def test_a_retried_append_that_was_a_duplicate_stays_one_when_the_winner_is_deleted(
-    shop: Workshop,
+    shop: Shop,
 ) -> None:
     winner = await wrote(shop, "same")
     first = await shop.journal.append(ACME, [draft("same")], named("k"))
@@ -155,7 +151,7 @@ async def test_a_retried_append_that_was_a_duplicate_stays_one_when_the_winner_i
     assert (await wrote(shop, "same")).time > winner.time  # a new request is a new memory
 
 
-async def test_a_retry_of_what_an_exclusion_covers_stores_nothing(shop: Workshop) -> None:
+async def test_a_retry_of_what_an_exclusion_covers_stores_nothing(shop: Shop) -> None:
     lease = await shop.leased()
     first = await shop.journal.append(ACME, [draft("x", session_id="s")], named("k"))
     assert first[0].memory is not None
@@ -166,7 +162,7 @@ async def test_a_retry_of_what_an_exclusion_covers_stores_nothing(shop: Workshop
 
 
 async def test_an_equal_memory_is_stored_while_nobody_knows_whether_the_settled_one_was_covered(
-    shop: Workshop,
+    shop: Shop,
 ) -> None:
     lease = await shop.leased()
     await settled(shop, await wrote(shop, "x", session_id="s"), lease)
@@ -178,14 +174,14 @@ async def test_an_equal_memory_is_stored_while_nobody_knows_whether_the_settled_
     assert receipts[0].memory is None
 
 
-async def test_a_claim_held_by_an_unsettled_memory_that_is_not_covered_still_holds(shop: Workshop) -> None:
+async def test_a_claim_held_by_an_unsettled_memory_that_is_not_covered_still_holds(shop: Shop) -> None:
     await wrote(shop, "x", session_id="t")
     await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     receipts = await shop.journal.append(ACME, [draft("x", session_id="s")], None)
     assert receipts[0].memory is None
 
 
-async def test_a_covered_memory_gives_up_its_claim_before_it_is_erased(shop: Workshop) -> None:
+async def test_a_covered_memory_gives_up_its_claim_before_it_is_erased(shop: Shop) -> None:
     old = await wrote(shop, "x", session_id="s")
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     fresh = await wrote(shop, "x", session_id="s")
@@ -210,7 +206,7 @@ async def test_a_covered_memory_gives_up_its_claim_before_it_is_erased(shop: Wor
     ],
 )
 async def test_an_exclusion_hides_what_it_covers_and_erasing_takes_it_out(
-    shop: Workshop, exclusion: Exclusion, left: list[str]
+    shop: Shop, exclusion: Exclusion, left: list[str]
 ) -> None:
     await wrote(shop, "a", agent_id="one")
     await wrote(shop, "b", agent_id="two", session_id="s")
@@ -227,7 +223,7 @@ async def test_an_exclusion_hides_what_it_covers_and_erasing_takes_it_out(
     assert await shop.deletions.erase(deletion) == erased
 
 
-async def test_what_is_written_after_an_exclusion_stays(shop: Workshop) -> None:
+async def test_what_is_written_after_an_exclusion_stays(shop: Shop) -> None:
     await wrote(shop, "old", session_id="s")
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     assert deletion.exclusion is not None
@@ -238,7 +234,7 @@ async def test_what_is_written_after_an_exclusion_stays(shop: Workshop) -> None:
 
 
 async def test_the_index_of_the_tail_finds_nothing_deleted_by_another_process(
-    shop: Workshop, command: Workshop
+    shop: Shop, command: Shop
 ) -> None:
     server = shop
     doomed = await wrote(server, "doomed", session_id="s", agent_id="a")
@@ -255,7 +251,7 @@ async def test_the_index_of_the_tail_finds_nothing_deleted_by_another_process(
     assert await server.contents(session_id="t") == []
 
 
-async def test_a_page_of_the_tail_is_as_long_as_there_are_visible_memories(shop: Workshop) -> None:
+async def test_a_page_of_the_tail_is_as_long_as_there_are_visible_memories(shop: Shop) -> None:
     memories = [await wrote(shop, str(n), session_id="s" if n % 2 else "") for n in range(20)]
     await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     await shop.deletions.bury(ACME, [grave_of(memories[18])])
@@ -264,7 +260,8 @@ async def test_a_page_of_the_tail_is_as_long_as_there_are_visible_memories(shop:
         assert [m.content for m in tail.memories] == ["16", "14", "12", "10", "8"]
 
 
-async def test_a_reader_without_an_index_sees_the_same(shop: Workshop) -> None:
+async def test_a_reader_without_an_index_sees_the_same(file_shop: Workshop) -> None:
+    shop = file_shop
     reader = SqliteJournalReader(shop.database, clock=shop.clock, window=WINDOW, book=GraveBook())
     assert await reader.tail(ACME, MemoryFilter(), ALWAYS, "asc", 9) == await shop.journal.tail(
         ACME, MemoryFilter(), ALWAYS, "asc", 9
@@ -280,7 +277,7 @@ async def test_a_reader_without_an_index_sees_the_same(shop: Workshop) -> None:
     assert await reader.claimed_at(ACME, doomed.dedup_key) is None
 
 
-async def test_steps_of_the_flusher_on_deleted_rows_do_nothing(shop: Workshop) -> None:
+async def test_steps_of_the_flusher_on_deleted_rows_do_nothing(shop: Shop) -> None:
     lease = await shop.leased()
     doomed, kept = await wrote(shop, "doomed"), await wrote(shop, "kept")
     (parcel,) = await shop.queue.receive(10, 1 << 20)
@@ -295,7 +292,7 @@ async def test_steps_of_the_flusher_on_deleted_rows_do_nothing(shop: Workshop) -
     assert (await counts(shop))[:2] == (0, 0)
 
 
-async def test_all_that_is_settled_stays_readable_when_the_newest_row_was_deleted(shop: Workshop) -> None:
+async def test_all_that_is_settled_stays_readable_when_the_newest_row_was_deleted(shop: Shop) -> None:
     lease = await shop.leased()
     first, newest = await wrote(shop, "first"), await wrote(shop, "newest")
     await buried(shop, newest)
@@ -306,7 +303,7 @@ async def test_all_that_is_settled_stays_readable_when_the_newest_row_was_delete
     assert tail.settled_through == first.time
 
 
-async def test_dead_letters_go_with_their_memory(shop: Workshop) -> None:
+async def test_dead_letters_go_with_their_memory(shop: Shop) -> None:
     lease = await shop.leased()
     memory = await wrote(shop, "poison", session_id="s")
     await shop.outbox.dead(ACME, [memory.time], "refused", lease)
@@ -317,18 +314,18 @@ async def test_dead_letters_go_with_their_memory(shop: Workshop) -> None:
 
 
 async def test_no_stamp_is_given_twice_after_the_newest_memory_was_deleted(
-    tmp_path: Path, clock: ManualClock, mode: Mode
+    installation: Installation,
 ) -> None:
-    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
+    async with installation.open() as shop:
         memories = [await wrote(shop, str(n)) for n in range(5)]  # the clock stands: stamps run ahead of it
         await shop.deletions.bury(ACME, [grave_of(m) for m in memories])
-    with workshop(tmp_path / "m.db", clock, mode=mode) as shop:
+    async with installation.open() as shop:
         assert (await wrote(shop, "0")).time > memories[-1].time
         assert await shop.contents() == ["0"]
 
 
 async def test_a_clock_set_back_cannot_hide_what_is_written_after_an_exclusion(
-    shop: Workshop, command: Workshop, clock: ManualClock
+    shop: Shop, command: Shop, clock: ManualClock
 ) -> None:
     server = shop
     await wrote(server, "before")
@@ -343,7 +340,7 @@ async def test_a_clock_set_back_cannot_hide_what_is_written_after_an_exclusion(
     assert await server.contents() == ["after"]
 
 
-async def test_an_org_that_never_wrote_can_delete(shop: Workshop) -> None:
+async def test_an_org_that_never_wrote_can_delete(shop: Shop) -> None:
     shop.clock.advance(5)
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, agent_ids=("a",)))
     assert deletion.exclusion == Exclusion(until=shop.clock.micros(), agent_ids=("a",))
@@ -354,7 +351,7 @@ async def test_an_org_that_never_wrote_can_delete(shop: Workshop) -> None:
     assert await shop.contents() == ["new"]
 
 
-async def test_an_unknown_org_deletes_nothing(shop: Workshop) -> None:
+async def test_an_unknown_org_deletes_nothing(shop: Shop) -> None:
     with pytest.raises(NotFound):
         await shop.deletions.bury(NOWHERE, [(1, b"k" * 16)])
     with pytest.raises(NotFound):
@@ -364,7 +361,7 @@ async def test_an_unknown_org_deletes_nothing(shop: Workshop) -> None:
     assert await shop.deletions.find_deletion(ACME, "del_none") is None
 
 
-async def test_an_exclusion_of_the_same_scope_extends_the_open_one(shop: Workshop) -> None:
+async def test_an_exclusion_of_the_same_scope_extends_the_open_one(shop: Shop) -> None:
     scope = Exclusion(until=FOREVER, agent_ids=("a", "b"))
     first = await shop.deletions.exclude(ACME, scope)
     shop.clock.advance(1)
@@ -380,9 +377,10 @@ async def test_an_exclusion_of_the_same_scope_extends_the_open_one(shop: Worksho
     assert other.id != first.id
 
 
-async def test_open_deletions_are_bounded(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_EXCLUSIONS", 2)
-    monkeypatch.setattr(limits, "MOST_GRAVES", 1)
+async def test_open_deletions_are_bounded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limits in ("sqlite", "dynamodb"):
+        monkeypatch.setattr(f"core.adapters.{limits}.deletions.MOST_EXCLUSIONS", 2)
+        monkeypatch.setattr(f"core.adapters.{limits}.deletions.MOST_GRAVES", 1)
     memory = await wrote(shop, "kept after all")
     for session in ("s", "t"):
         await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id=session))
@@ -395,7 +393,7 @@ async def test_open_deletions_are_bounded(shop: Workshop, monkeypatch: pytest.Mo
     await shop.deletions.exclude(OTHER, Exclusion(until=FOREVER))
 
 
-async def test_the_newest_deletions_are_listed_first(shop: Workshop) -> None:
+async def test_the_newest_deletions_are_listed_first(shop: Shop) -> None:
     first = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     shop.clock.advance(1)
     second = await shop.deletions.exclude(OTHER, Exclusion(until=FOREVER))
@@ -404,7 +402,8 @@ async def test_the_newest_deletions_are_listed_first(shop: Workshop) -> None:
     assert await shop.deletions.list_deletions(None, 1) == [second]
 
 
-async def test_free_claims_stay_known_until_the_window_is_over(shop: Workshop) -> None:
+async def test_free_claims_stay_known_until_the_window_is_over(file_shop: Workshop) -> None:
+    shop = file_shop
     lease = await shop.leased()
     await buried(shop, await wrote(shop, "x"))
     assert (await counts(shop))[2] == 1
@@ -416,9 +415,10 @@ async def test_free_claims_stay_known_until_the_window_is_over(shop: Workshop) -
 
 
 async def test_erasing_goes_on_over_more_rows_than_one_look_takes(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.adapters.sqlite.erasing.LOOKED_AT", 3)
+    monkeypatch.setattr("core.adapters.dynamodb.erasing._AT_ONCE", 4)
     for n in range(10):
         await wrote(shop, str(n), session_id="s" if n % 3 else "t")
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
@@ -426,7 +426,8 @@ async def test_erasing_goes_on_over_more_rows_than_one_look_takes(
     assert await shop.contents() == ["0", "3", "6", "9"]
 
 
-async def test_a_restored_row_is_erased_by_its_grave(shop: Workshop) -> None:
+async def test_a_restored_row_is_erased_by_its_grave(file_shop: Workshop) -> None:
+    shop = file_shop
     memory = await wrote(shop, "out of a backup")
     line = await shop.database.read(
         lambda c: c.execute("SELECT time, org_no, due_at, payload FROM journal").fetchone()
@@ -446,14 +447,15 @@ async def test_a_restored_row_is_erased_by_its_grave(shop: Workshop) -> None:
     await counts(shop)
 
 
-async def test_erasing_for_an_org_that_was_deleted_meanwhile_does_nothing(shop: Workshop) -> None:
+async def test_erasing_for_an_org_that_was_deleted_meanwhile_does_nothing(file_shop: Workshop) -> None:
+    shop = file_shop
     deletion = await buried(shop, await wrote(shop, "x"))
     await shop.database.write(lambda c: c.execute("DELETE FROM ledger WHERE org_id = ?", (ACME,)).rowcount)
     assert await shop.deletions.erase(deletion) == deletion
 
 
 async def test_deletions_beside_appends_cover_what_was_acknowledged_before_and_nothing_after(
-    shop: Workshop, command: Workshop
+    shop: Shop, command: Shop
 ) -> None:
     doomed: set[int] = set()
     fresh: set[int] = set()
@@ -478,7 +480,8 @@ async def test_deletions_beside_appends_cover_what_was_acknowledged_before_and_n
     await counts(shop)
 
 
-async def test_a_restored_claim_is_freed_by_its_grave(shop: Workshop) -> None:
+async def test_a_restored_claim_is_freed_by_its_grave(file_shop: Workshop) -> None:
+    shop = file_shop
     lease = await shop.leased()
     memory = await settled(shop, await wrote(shop, "x"), lease)
     deletion = await buried(shop, memory)
@@ -488,7 +491,7 @@ async def test_a_restored_claim_is_freed_by_its_grave(shop: Workshop) -> None:
     assert await shop.journal.claimed_at(ACME, memory.dedup_key) is None
 
 
-async def test_two_that_erase_the_same_count_every_memory_once(shop: Workshop, command: Workshop) -> None:
+async def test_two_that_erase_the_same_count_every_memory_once(shop: Shop, command: Shop) -> None:
     for n in range(30):
         await wrote(shop, str(n), session_id="s")
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
@@ -500,9 +503,10 @@ async def test_two_that_erase_the_same_count_every_memory_once(shop: Workshop, c
 
 
 async def test_what_is_known_of_many_orgs_is_bounded_and_read_again(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.adapters.sqlite.graves._KNOWN_ORGS", 1)
+    monkeypatch.setattr("core.adapters.dynamodb.journal.graves._KNOWN_ORGS", 1)
     for org in (ACME, OTHER):
         await wrote(shop, "gone", org=org)
         await shop.deletions.exclude(org, Exclusion(until=FOREVER))

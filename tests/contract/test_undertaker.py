@@ -1,21 +1,29 @@
 """The promises of `Undertaker`: what the flusher writes down about deletions, and only while it may."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from core.model.errors import LeaseLost
 from core.model.memory import Exclusion, MemoryFilter, OrgId, claim_key
 from core.ports import Lease, Tail
-from tests.contract.journals import ACME, ALWAYS, OTHER, Workshop, draft, named
+from tests.contract.journals import ACME, ALWAYS, OTHER, Installation, Shop, draft, named
 from tests.contract.test_deletions import FOREVER, buried, settled, wrote
 
 STRANGER = Lease("stranger:1", 99)
 
 
-async def tail(shop: Workshop) -> Tail:
+@pytest.fixture
+async def shop(installation: Installation) -> AsyncIterator[Shop]:
+    async with installation.open() as opened:
+        yield opened
+
+
+async def tail(shop: Shop) -> Tail:
     return await shop.journal.tail(ACME, MemoryFilter(), ALWAYS, "desc", 10)
 
 
-async def test_deletions_are_due_at_once_and_again_when_they_say(shop: Workshop) -> None:
+async def test_deletions_are_due_at_once_and_again_when_they_say(shop: Shop) -> None:
     lease = await shop.leased()
     first = await buried(shop, await wrote(shop, "x"))
     shop.clock.advance(1)
@@ -37,7 +45,7 @@ async def test_deletions_are_due_at_once_and_again_when_they_say(shop: Workshop)
     )
 
 
-async def test_a_closed_deletion_hides_nothing_and_is_never_due(shop: Workshop) -> None:
+async def test_a_closed_deletion_hides_nothing_and_is_never_due(shop: Shop) -> None:
     lease = await shop.leased()
     deletion = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     assert (await tail(shop)).graves
@@ -52,7 +60,7 @@ async def test_a_closed_deletion_hides_nothing_and_is_never_due(shop: Workshop) 
     assert (found.state, found.from_store) == ("closed", 4)
 
 
-async def test_a_deletion_that_was_extended_meanwhile_stays_pending(shop: Workshop) -> None:
+async def test_a_deletion_that_was_extended_meanwhile_stays_pending(shop: Shop) -> None:
     lease = await shop.leased()
     seen = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     shop.clock.advance(1)
@@ -64,16 +72,17 @@ async def test_a_deletion_that_was_extended_meanwhile_stays_pending(shop: Worksh
     assert (found.state, found.from_store) == ("pending", 1)
 
 
-async def test_progress_of_a_deletion_that_is_gone_is_nobodys(shop: Workshop) -> None:
+async def test_progress_of_a_deletion_that_went_with_its_org_is_nobodys(shop: Shop) -> None:
     lease = await shop.leased()
     deletion = await buried(shop, await wrote(shop, "x"))
-    await shop.database.write(lambda c: c.execute("DELETE FROM deletions").rowcount)
+    assert await shop.orgs.delete_org(ACME)
+    assert await shop.undertaker.due_deletions(shop.clock.micros(), 10) == []
     assert not await shop.undertaker.progress(
         deletion, lease, state="removed", from_store=1, due_at=None, reason=""
     )
 
 
-async def test_claims_of_settled_memories_are_freed_for_others(shop: Workshop) -> None:
+async def test_claims_of_settled_memories_are_freed_for_others(shop: Shop) -> None:
     lease = await shop.leased()
     first = await shop.journal.append(ACME, [draft("x", session_id="s")], named("k"))
     assert first[0].memory is not None
@@ -90,7 +99,7 @@ async def test_claims_of_settled_memories_are_freed_for_others(shop: Workshop) -
     assert (await wrote(shop, "x", session_id="s")).time > gone.time
 
 
-async def test_retention_is_one_deletion_that_only_grows(shop: Workshop) -> None:
+async def test_retention_is_one_deletion_that_only_grows(shop: Shop) -> None:
     lease = await shop.leased()
     old = await wrote(shop, "old")
     shop.clock.advance(10)
@@ -108,7 +117,7 @@ async def test_retention_is_one_deletion_that_only_grows(shop: Workshop) -> None
     assert await shop.undertaker.retain(OrgId("org_none"), 1, lease) is None
 
 
-async def test_a_persons_deletion_is_never_mixed_with_retention(shop: Workshop) -> None:
+async def test_a_persons_deletion_is_never_mixed_with_retention(shop: Shop) -> None:
     lease = await shop.leased()
     kept = await shop.undertaker.retain(ACME, 1_000, lease)
     assert kept is not None
@@ -116,7 +125,7 @@ async def test_a_persons_deletion_is_never_mixed_with_retention(shop: Workshop) 
     assert asked.id != kept.id
 
 
-async def test_nothing_is_written_down_without_the_lease(shop: Workshop) -> None:
+async def test_nothing_is_written_down_without_the_lease(shop: Shop) -> None:
     await shop.leased()
     deletion = await buried(shop, await wrote(shop, "x"))
     with pytest.raises(LeaseLost):

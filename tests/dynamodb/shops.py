@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from core.adapters.dynamodb.bindings import DynamoBindings
 from core.adapters.dynamodb.client import Dynamo
+from core.adapters.dynamodb.deletions import DynamoDeletions
 from core.adapters.dynamodb.journal.attention import Attention
 from core.adapters.dynamodb.journal.dead_letters import DynamoDeadLetters
 from core.adapters.dynamodb.journal.expiry import DynamoExpiry
@@ -17,16 +19,20 @@ from core.adapters.dynamodb.journal.outbox import DynamoOutbox
 from core.adapters.dynamodb.journal.recounting import Recount
 from core.adapters.dynamodb.journal.rows import OWED, line_of, time_of
 from core.adapters.dynamodb.journal.standing import all_standings
-from core.adapters.dynamodb.keys import org_key, row_partitions
-from core.adapters.dynamodb.statements import Delete, Put
+from core.adapters.dynamodb.keys import claim_partitions, org_key, row_partitions
+from core.adapters.dynamodb.landing import DynamoLanding
+from core.adapters.dynamodb.moves import DynamoMoves
+from core.adapters.dynamodb.orgs import DynamoOrgs
+from core.adapters.dynamodb.seedings import DynamoSeedings
+from core.adapters.dynamodb.statements import Put
 from core.adapters.dynamodb.table import PK, SK
+from core.adapters.dynamodb.undertaker import DynamoUndertaker
 from core.model.journal_limits import JournalLimits
 from core.model.memory import Micros, OrgId
-from core.model.tenant import Org
 from core.ports import Backlog, Parcel
 from core.telemetry import NoMetrics
 from tests.clock import ManualClock
-from tests.contract.journals import ACME, OTHER, WINDOW, Shop
+from tests.contract.journals import ACME, MOST_SEEDED, OTHER, WINDOW, Shop
 from tests.dynamodb.scripted import Repeating, ScriptedAws
 from tests.dynamodb.tables import LocalDynamodb, fresh_table
 
@@ -72,29 +78,25 @@ class Follower:
         pass
 
 
-@dataclass(frozen=True)
-class PlainOrgs:
-    """The items of orgs that the journal looks at."""
-
-    dynamo: Dynamo
-    clock: ManualClock
-
-    async def create_org(self, org: Org) -> None:
-        pk, sk = org_key(org.id)
-        await self.dynamo.write(Put({PK: pk, SK: sk}))
-
-    async def delete_org(self, org_id: OrgId) -> bool:
-        await self.dynamo.write(Delete(org_key(org_id)))
-        await forget_org(self.dynamo, org_id, self.clock.micros())
-        return True
-
-
 @dataclass(kw_only=True)
 class TableShop(Shop):
     """A journal in a table."""
 
     dynamo: Dynamo
     journal: DynamoJournal
+
+    pauses: list[float]
+    """What those who delete waited, while the clock stood."""
+
+    async def held(self) -> tuple[int, int, int]:
+        rows: list[int] = []
+        claims = 0
+        for standing in await all_standings(self.dynamo):
+            for partition in row_partitions(standing.org_id, standing.shards):
+                rows += [row["size"] async for row in self.dynamo.query(partition)]
+            for partition in claim_partitions(standing.org_id, standing.shards):
+                claims += len([1 async for claim in self.dynamo.query(partition) if "freed" not in claim])
+        return len(rows), sum(rows), claims
 
     async def total(self) -> Backlog:
         for standing in await all_standings(self.dynamo):
@@ -105,7 +107,11 @@ class TableShop(Shop):
 
 
 def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None = None) -> TableShop:
-    attention = Attention()
+    attention, pauses = Attention(), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
     return TableShop(
         clock=clock,
         dynamo=dynamo,
@@ -124,7 +130,14 @@ def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None =
         leases=DynamoLeases(dynamo, clock=clock),
         letters=DynamoDeadLetters(dynamo, clock=clock),
         expiry=DynamoExpiry(dynamo, clock=clock, recount_every=0),
-        orgs=PlainOrgs(dynamo, clock),
+        orgs=DynamoOrgs(dynamo, forget_journal=lambda org_id: forget_org(dynamo, org_id, clock.micros())),
+        deletions=DynamoDeletions(dynamo, clock=clock, pause=pause, shards=SHARDS, window=WINDOW),
+        undertaker=DynamoUndertaker(dynamo, clock=clock, shards=SHARDS, window=WINDOW),
+        bindings=DynamoBindings(dynamo),
+        moves=DynamoMoves(dynamo, clock=clock),
+        landing=DynamoLanding(dynamo, clock=clock, window=WINDOW, shards=SHARDS),
+        seedings=DynamoSeedings(dynamo, clock=clock, window=WINDOW, most=MOST_SEEDED, shards=SHARDS),
+        pauses=pauses,
         many=120,
     )
 

@@ -23,10 +23,9 @@ from core.adapters.dynamodb.journal.admission import FRESH_SECONDS, SLOW_SECONDS
 from core.adapters.dynamodb.journal.entering import entered
 from core.adapters.dynamodb.journal.rows import SECOND, time_of
 from core.adapters.dynamodb.journal.standing import read_standing
-from core.adapters.dynamodb.keys import row_key, row_partitions
+from core.adapters.dynamodb.keys import LEDGER, row_key, row_partitions
 from core.adapters.dynamodb.orgs import org_there, refuse_unknown
 from core.adapters.dynamodb.persisting import persisting
-from core.adapters.dynamodb.places import ORGS
 from core.adapters.dynamodb.statements import Question, Step
 from core.adapters.dynamodb.table import SK
 from core.model.deletion import Deletion, Grave
@@ -114,7 +113,8 @@ class DynamoDeletions:
         return sorted(found, key=lambda d: (d.requested_at, d.id), reverse=True)[:limit]
 
     async def _orgs(self) -> list[OrgId]:
-        return [OrgId(item[SK]) async for item in self._dynamo.query(ORGS, only=(SK,))]
+        """Who deletes has an item in the ledger."""
+        return [OrgId(item[SK]) async for item in self._dynamo.query(LEDGER, only=(SK,))]
 
     async def _bury(self, org_id: OrgId, grave: Grave) -> None:
         """The grave's deletion is there and in force afterwards. Raises NotFound."""
