@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HOST: Final = "127.0.0.1"
 _STARTING: Final = 60.0
 """Seconds for a stand-in to answer."""
+_BACKOFF: Final = Backoff(first=0.1, most=5.0)
 _STOPPING: Final = 20.0
 _HANDLER: Final = "handlers.lambda_api.handler"
 _SOURCE: Final = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ async def run_split(split: Split) -> None:
             await stack.enter_async_context(_running(child))
         await _answering(folder, with_arc=not split.arc)
         settings = await _prepared(split, environ)
-        flusher = Child(split.flusher, environ)
+        flusher = Child(split.flusher, environ, backoff=_BACKOFF)
         await stack.enter_async_context(_running(flusher))
         url = await stack.enter_async_context(_door(split, environ))
         split.say(await folder.tell(settings, url))
@@ -89,7 +90,7 @@ def _child(command: list[str], environ: Mapping[str, str], log: Path) -> Child:
     return Child(
         ["/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1', str(log), *command],
         {**environ, "PYTHONPATH": str(_SOURCE)},
-        backoff=Backoff(first=0.1, most=5.0),
+        backoff=_BACKOFF,
         died="stand_in_died",
     )
 
