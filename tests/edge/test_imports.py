@@ -1,6 +1,7 @@
 """What a cold start loads, and what serving adds: an import that grows shows here before it is felt."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ class Context:
     def get_remaining_time_in_millis(self): return 20_000
 statuses = [edge.handler(event, Context()).get("statusCode") for event in json.loads(sys.argv[1])]
 tops = sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))
-print(json.dumps({"statuses": statuses, "tops": tops, "modules": sorted(sys.modules)}), file=sys.stderr)
+print(json.dumps({"statuses": statuses, "tops": tops, "modules": sorted(set(sys.modules) - before)}), file=sys.stderr)
 sys.stderr.flush()
 os._exit(0)
 """
@@ -52,7 +53,8 @@ NEVER: Final = set(
 def loaded(deployment: Deployed, *events: str, **environ: str) -> Any:
     """What a process has loaded that started as a sandbox does and met these events."""
     sent = json.dumps([deployment.event(name) for name in events])
-    env = {"PATH": "/usr/bin", "PYTHONPATH": str(ROOT / "src"), **deployment.environ, **environ}
+    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    env = {**kept, "PATH": "/usr/bin", "PYTHONPATH": str(ROOT / "src"), **deployment.environ, **environ}
     done = subprocess.run(
         [sys.executable, "-c", START, sent], env=env, capture_output=True, text=True, timeout=30, check=True
     )

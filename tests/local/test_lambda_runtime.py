@@ -154,6 +154,19 @@ async def test_a_caller_that_goes_away_leaves_no_sandbox_in_between(tmp_path: Pa
         assert it.sandboxes == []
 
 
+async def test_closing_ends_what_is_at_work(tmp_path: Path) -> None:
+    async with function(tmp_path) as it:
+        await call(it, {})
+        waiting = asyncio.create_task(it.invoke(b'{"hang": true}'))
+
+        async def is_at_work() -> bool:
+            return not any(sandbox.is_frozen for sandbox in it.sandboxes)
+
+        await until(is_at_work, what="the event in the sandbox")
+        await it.close()
+        assert error(await waiting)["errorType"] == "Runtime.ExitError"
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
