@@ -190,6 +190,13 @@ def test_the_body_is_the_same_however_it_travels(name: str) -> None:
     assert asked.headers["content-length"] == str(len(asked.body))
 
 
+def test_a_request_written_by_hand_is_one_too() -> None:
+    event = {"httpMethod": "get", "path": "/health"}
+    assert kind_of(event) == "http"
+    asked = http_event(event)
+    assert (asked.method, asked.path, asked.client_ip, asked.request_id) == ("GET", "/health", "", "")
+
+
 def test_a_missing_body_is_empty() -> None:
     asked = http_event(recorded("v1-missing-body"))
     assert asked.body == b""

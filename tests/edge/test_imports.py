@@ -20,8 +20,9 @@ class Context:
     aws_request_id = "1"
     def get_remaining_time_in_millis(self): return 20_000
 statuses = [edge.handler(event, Context()).get("statusCode") for event in json.loads(sys.argv[1])]
-tops = sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))
-print(json.dumps({"statuses": statuses, "tops": tops, "modules": sorted(set(sys.modules) - before)}), file=sys.stderr)
+new = set(sys.modules) - before
+tops = {name.partition(".")[0] for name in new} - set(sys.stdlib_module_names)
+print(json.dumps({"statuses": statuses, "tops": sorted(tops), "modules": sorted(new)}), file=sys.stderr)
 sys.stderr.flush()
 os._exit(0)
 """

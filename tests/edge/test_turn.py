@@ -119,6 +119,8 @@ async def test_the_gateways_request_id_is_taken_where_the_caller_has_none() -> N
         (10.0, "2.5", b"2.5"),
         (10.0, "60", b"9.000"),
         (10.0, "soon", b"soon"),
+        (10.0, "nan", b"nan"),
+        (10.0, "-1", b"-1"),
         (2.0, None, b"1.600"),
         (-1.0, None, b"0.001"),
     ],
@@ -209,4 +211,15 @@ async def test_what_stays_half_way_is_given_up_when_the_time_is_over() -> None:
         await asyncio.Event().wait()
 
     assert (await turn(answering, 0.1, at_rest=at_rest)).status == 200
+    assert others() == []
+
+
+async def test_a_caller_in_a_hurry_does_not_wait_for_what_is_left() -> None:
+    async def starting(scope: Any, receive: Any, send: Any) -> None:
+        starting.task = asyncio.create_task(asyncio.Event().wait(), name="forever")  # type: ignore[attr-defined]
+        await answering(scope, receive, send)
+
+    async with asyncio.timeout(5):
+        sent = await turn(starting, 28.0, resting, x_request_timeout="0.05")
+    assert sent.status == 200
     assert others() == []

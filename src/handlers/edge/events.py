@@ -63,7 +63,7 @@ def kind_of(event: object) -> Kind:
     """Told by what is in it, whoever sent it."""
     if not isinstance(event, Mapping):
         return "unknown"
-    context = event.get("requestContext")
+    context = event.get("requestContext", {} if "httpMethod" in event else None)
     if isinstance(context, Mapping):
         is_second = event.get("version") == "2.0" and isinstance(context.get("http"), Mapping)
         is_http = is_second or isinstance(event.get("httpMethod"), str)
@@ -95,7 +95,7 @@ def http_event(event: Event) -> HttpEvent:
 
 
 def _first(event: Event) -> HttpEvent:
-    context = event["requestContext"]
+    context = event.get("requestContext") or {}
     headers = _last_of_each(event.get("multiValueHeaders"), event.get("headers"))
     body = _body(event)
     return HttpEvent(

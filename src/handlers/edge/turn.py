@@ -38,6 +38,20 @@ class Turn:
         """In which an answer must be there."""
         return max(0.0, self.remaining - min(_SLACK, self.remaining * _SLACK_SHARE))
 
+    @property
+    def asked(self) -> float:
+        """In which the caller wants one; 0 where it says nothing, or no number: the application tells it."""
+        try:
+            asked = float(self.event.headers.get(_PATIENCE.decode(), ""))
+        except ValueError:
+            return 0.0
+        return asked if asked > 0 else 0.0
+
+    @property
+    def patience(self) -> float:
+        """The shorter of the two."""
+        return min(self.asked or self.seconds, self.seconds)
+
 
 class TurnTaker:
     """An ASGI application round ours. `turn` is set before each request: a sandbox has one at a time."""
@@ -52,7 +66,7 @@ class TurnTaker:
         """Answers, whatever the application does, and leaves no task behind that could be ended."""
         assert self.turn is not None
         turn = self.turn
-        ends = asyncio.get_running_loop().time() + turn.seconds
+        ends = asyncio.get_running_loop().time() + turn.patience
         answering = _Answering(send)
         work = asyncio.create_task(_prepared(self._app, scope, receive, answering, turn), name="request")
         await asyncio.wait({work}, timeout=turn.seconds + _ENDING)
@@ -94,19 +108,10 @@ class _Answering:
 async def _prepared(app: App, scope: Scope, receive: Receive, send: Send, turn: Turn) -> None:
     headers = {bytes(name): bytes(value) for name, value in scope["headers"]}
     headers.setdefault(_ID, turn.event.request_id.encode())
-    patience = headers.get(_PATIENCE)
-    if patience is None or _seconds(patience) > turn.seconds:
+    if _PATIENCE not in headers or turn.asked > turn.seconds:
         headers[_PATIENCE] = b"%.3f" % max(turn.seconds, 0.001)
     prepared = {**scope, "headers": list(headers.items()), "raw_path": turn.event.path.encode()}
     await app(prepared, receive, send)
-
-
-def _seconds(text: bytes) -> float:
-    """0 for what is no number: whoever sent it is told so by the application."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 async def _nothing_left(ends: float, at_rest: AtRest) -> None:
