@@ -59,6 +59,28 @@ class Repeating:
         await self._api.close()
 
 
+class Remembering:
+    """An `AwsApi` that knows a repeated transaction by its token, as AWS does and moto does not."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+        self._done: dict[str, dict[str, Any]] = {}
+
+    async def call(
+        self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
+    ) -> dict[str, Any]:
+        token = parameters.get("ClientRequestToken", "")
+        if token not in self._done:
+            answer = await self._api.call(service, operation, parameters, timeout)
+            if not token:
+                return answer
+            self._done[token] = answer
+        return self._done[token]
+
+    async def close(self) -> None:
+        await self._api.close()
+
+
 def once(error: AwsError, operation: str) -> Callable[[str, Mapping[str, Any]], Verdict]:
     """The error for the first call of this operation alone."""
     left = [error]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -112,8 +113,14 @@ class Dynamo:
         return decoded(answer.get("Attributes", {}))
 
     async def transact(self, steps: Sequence[Step]) -> None:
-        """All of them or none; at most 100, and 4 MB. Raises Cancelled."""
-        parameters = {"TransactItems": [self._within(step) for step in steps]}
+        """All of them or none; at most 100, and 4 MB. Raises Cancelled.
+
+        By its token AWS knows a call that is repeated because its answer was lost.
+        """
+        parameters = {
+            "TransactItems": [self._within(step) for step in steps],
+            "ClientRequestToken": secrets.token_hex(16),
+        }
         try:
             await self._api.call("dynamodb", "TransactWriteItems", parameters, self.timeout)
         except AwsError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.adapters.dynamodb.client import Dynamo
-from core.adapters.dynamodb.journal.admission import Admission
+from core.adapters.dynamodb.journal.admission import SLOW_SECONDS, Admission
 from core.adapters.dynamodb.journal.graves import GraveBook, may_be_covered
 from core.adapters.dynamodb.journal.requests import Request, note, note_told, unnamed
 from core.adapters.dynamodb.journal.stamps import Stamps
@@ -80,7 +80,7 @@ class DynamoJournal(DynamoJournalReader):
         self._shards.learn(standing)
         entries: list[Entry] = []
         try:
-            receipts = await self._stored(standing, drafts, idempotency, entries)
+            receipts = await self._stored(standing, drafts, idempotency, entries, started)
         finally:
             new = [entry for entry in entries if entry.is_new]
             size = sum(entry.row["size"] for entry in new)
@@ -95,6 +95,7 @@ class DynamoJournal(DynamoJournalReader):
         drafts: Sequence[Draft],
         idempotency: IdempotencyKey | None,
         entries: list[Entry],
+        started: float,
     ) -> list[Receipt]:
         """The receipts; what is stored on the way is in `entries`, also where it raises."""
         org_id, shards, now = standing.org_id, standing.shards, self._clock.micros()
@@ -115,6 +116,10 @@ class DynamoJournal(DynamoJournalReader):
                 break
             await storing.store(entries)
         await self._decide(request, entries)
+        while self._clock.monotonic() - started > SLOW_SECONDS:
+            started = self._clock.monotonic()
+            await self._outlive(storing, entries)
+            await self._decide(request, entries)
         return _receipts(org_id, drafts, entries)
 
     async def _may_take_over(self, storing: Storing, entries: Sequence[Entry]) -> bool:
@@ -145,6 +150,21 @@ class DynamoJournal(DynamoJournalReader):
             session, agent = row.get("session", ""), row["agent"]
             return any(exclusion.covers(held, session, agent) for exclusion in graves.exclusions)
         return await may_be_covered(self._dynamo, storing.org_id, held)
+
+    async def _outlive(self, storing: Storing, entries: Sequence[Entry]) -> None:
+        """Stamps anew what was stored so slowly that a deletion of what came before it covers it by now."""
+        standing = await self._admission.current(storing.org_id)
+        suspects = [e for e in entries if e.is_new and e.memory.time <= standing.stamped_through]
+        if not suspects:
+            return
+        rules = (await self._book.of(storing.org_id, standing.deletions_version)).exclusions
+        covered = [
+            entry
+            for entry in suspects
+            if any(r.covers(entry.memory.time, entry.memory.session_id, entry.memory.agent_id) for r in rules)
+        ]
+        if covered:
+            await storing.restamp(covered, standing.stamped_through)
 
     async def _decide(self, request: Request, entries: Sequence[Entry]) -> None:
         """What is still held by others is a duplicate."""

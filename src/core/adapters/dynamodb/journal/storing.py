@@ -85,6 +85,18 @@ class Storing:
                     raise error
         raise MetadataBusy("too many write the same memories at once")
 
+    async def restamp(self, entries: Sequence[Entry], after: Micros) -> None:
+        """Stores these, which this call stored before, once more with later stamps and the same claims.
+
+        As `store`; the old rows are left to the deletion that covers them. Raises ClockStepped.
+        """
+        for entry, time in zip(entries, self.stamps.take(len(entries), after=after), strict=True):
+            entry.held = {"time": entry.memory.time, "token": self.request.token}
+            entry.takes_over, entry.outcome, entry.is_ours = True, None, False
+            entry.memory = stamped(entry.draft, self.org_id, time)
+            entry.row = self._row(entry.memory, entry.key)
+        await self.store(entries)
+
     async def _try(self, batch: Sequence[Entry]) -> MemtraceError | None:
         try:
             await self.dynamo.transact([put for entry in batch for put in self._puts(entry)])
