@@ -135,6 +135,9 @@ class Shop:
         """Rows, their bytes and claims, counted where they are."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        self.journal.close()
+
 
 @dataclass(kw_only=True)
 class Workshop(Shop):

@@ -145,8 +145,9 @@ class DynamoJournal(DynamoJournalReader):
         held: Micros = entry.held["time"]
         if (held, entry.key) in graves.identities:
             return True
-        row = await self._dynamo.get(row_key(storing.org_id, storing.shards, held), only=("agent", "session"))
-        if row is not None:
+        place = row_key(storing.org_id, storing.shards, held)
+        row = await self._dynamo.get(place, only=("agent", "session", "key"))
+        if row is not None and row["key"] == entry.key:
             session, agent = row.get("session", ""), row["agent"]
             return any(exclusion.covers(held, session, agent) for exclusion in graves.exclusions)
         return await may_be_covered(self._dynamo, storing.org_id, held)
