@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from core import telemetry
-from core.model.errors import DatabaseError, LeaseLost, MemtraceError, QueueError
+from core.model.errors import LeaseLost, MemtraceError, QueueError
+from flusher.ports import JOURNAL_FAILS
 
 T = TypeVar("T")
 Kind = Literal["deliver", "park", "settle", "check", "merge", "expire", "remove", "retain", "seed"]
@@ -92,6 +93,6 @@ async def tried(name: str, work: Awaitable[T]) -> T | None:
     """The answer; None where journal or queue failed, which is tried again in the next turn."""
     try:
         return await work
-    except (DatabaseError, QueueError) as error:
+    except (*JOURNAL_FAILS, QueueError) as error:
         telemetry.error("step_failed", step=name, reason=error.message)
         return None

@@ -4,9 +4,9 @@ import asyncio
 from typing import Final, Protocol
 
 from core import telemetry
-from core.model.errors import DatabaseError, HeldByOther, LeaseLost
+from core.model.errors import HeldByOther, LeaseLost
 from core.ports import Lease
-from flusher.ports import MICROS, FlusherPorts
+from flusher.ports import JOURNAL_FAILS, MICROS, FlusherPorts
 
 _BEATS: Final = 3
 """Heartbeats in the lease's lifetime."""
@@ -84,7 +84,7 @@ class LeaseKeeper:
                 await (self.seek() if self._lease is None else self.beat())
             except LeaseLost:
                 telemetry.debug("flusher_standing_by", reason="the lease was lost")
-            except DatabaseError as error:
+            except JOURNAL_FAILS as error:
                 telemetry.error("step_failed", step="lease", reason=error.message)
                 if self._age() >= self._seconds:
                     self.drop()

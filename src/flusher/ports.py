@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from core.model.deletion import Deletion
+from core.model.errors import DatabaseError, MetadataBusy
 from core.model.memory import Micros
 from core.model.tenant import Binding, SealedBinding
 from core.ports import (
@@ -27,6 +28,8 @@ from core.telemetry import Metrics
 from flusher.batcher import BatchLimits
 
 MICROS: Final = 1_000_000
+JOURNAL_FAILS: Final = (DatabaseError, MetadataBusy)
+"""How a journal says that it does not answer now: a file, or a table."""
 
 
 class MergeTurn(Protocol):

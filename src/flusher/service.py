@@ -10,10 +10,10 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from core import telemetry
-from core.model.errors import DatabaseError, LeaseLost
+from core.model.errors import LeaseLost
 from flusher.crew import judge
 from flusher.lease import LeaseKeeper
-from flusher.ports import FlusherLimits, FlusherPorts
+from flusher.ports import JOURNAL_FAILS, FlusherLimits, FlusherPorts
 from flusher.pulse import Pulse, Role, Verdict, verdict
 from flusher.road import Road
 from flusher.stopping import Stop
@@ -163,7 +163,7 @@ class Flusher:
         heart, self._heart, self.tenure = self._heart, None, None
         if heart is not None:
             await _ended(heart)
-        with contextlib.suppress(DatabaseError):  # then it expires by itself
+        with contextlib.suppress(*JOURNAL_FAILS):  # then it expires by itself
             await self.lease.release()
 
     async def _rest(self, stop: Stop) -> None:

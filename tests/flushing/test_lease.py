@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from core.model.errors import DatabaseError, HeldByOther, LeaseLost
+from core.model.errors import DatabaseError, HeldByOther, LeaseLost, MemtraceError, MetadataBusy
 from core.ports import Lease, Leases
 from flusher.lease import LeaseKeeper
 from tests.clock import ManualClock
 from tests.contract.journals import ACME
 from tests.flushing.rig import Rig, rig
+
+ANSWERS_NOT = (DatabaseError("locked"), MetadataBusy())
+"""As a file says it, and as a table does."""
 
 
 async def test_a_second_flusher_is_told_who_holds_the_lease(mill: Rig) -> None:
@@ -100,11 +103,12 @@ async def test_a_lost_lease_is_not_used_again(mill: Rig) -> None:
     assert await mill.shop.leases.holder() == "a:1"
 
 
+@pytest.mark.parametrize("error", ANSWERS_NOT)
 async def test_a_keeper_that_cannot_renew_gives_up_when_the_lease_may_be_gone(
-    tmp_path: Path, clock: ManualClock
+    tmp_path: Path, clock: ManualClock, error: MemtraceError
 ) -> None:
     async with rig(tmp_path, clock) as mill:
-        broken = CountingLeases(mill.shop.leases, breaks=True)
+        broken = CountingLeases(mill.shop.leases, error, breaks=True)
         pauses = Pauses(clock, most=4)
         keeper = LeaseKeeper(replace(mill.ports, leases=broken, pause=pauses), 15)
         await keeper.acquire()
@@ -125,8 +129,9 @@ async def test_a_keeper_seeks_the_lease_again_that_it_lost(mill: Rig) -> None:
     assert keeper.fence == 100
 
 
-async def test_a_journal_that_fails_is_asked_for_the_lease_again(mill: Rig) -> None:
-    broken = CountingLeases(mill.shop.leases, refuses=1)
+@pytest.mark.parametrize("error", ANSWERS_NOT)
+async def test_a_journal_that_fails_is_asked_for_the_lease_again(mill: Rig, error: MemtraceError) -> None:
+    broken = CountingLeases(mill.shop.leases, error, refuses=1)
     keeper = LeaseKeeper(replace(mill.ports, leases=broken, pause=Pauses(mill.clock, most=2)), 15)
     with pytest.raises(Enough):
         await keeper.keep()
@@ -167,8 +172,16 @@ class Pauses:
 
 
 class CountingLeases:
-    def __init__(self, leases: Leases, *, breaks: bool = False, refuses: int = 0) -> None:
+    def __init__(
+        self,
+        leases: Leases,
+        error: MemtraceError = ANSWERS_NOT[0],
+        *,
+        breaks: bool = False,
+        refuses: int = 0,
+    ) -> None:
         self._leases = leases
+        self._error = error
         self._breaks = breaks
         self._refuses = refuses
         self.renewals = 0
@@ -176,13 +189,13 @@ class CountingLeases:
     async def acquire(self, owner: str, seconds: float) -> Lease | None:
         self._refuses -= 1
         if self._refuses >= 0:
-            raise DatabaseError("locked")
+            raise self._error
         return await self._leases.acquire("a:1", seconds)
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         self.renewals += 1
         if self._breaks:
-            raise DatabaseError("locked")
+            raise self._error
         await self._leases.renew(lease, seconds)
 
     async def release(self, lease: Lease) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from core.adapters.sqlite.leases import SqliteLeases
+from core.adapters.sqlite.ledger import SqliteLedger
 from core.adapters.sqlite.outbox import SqliteOutbox
-from core.model.errors import DatabaseError, HeldByOther
-from core.model.memory import Micros
+from core.model.errors import DatabaseError, HeldByOther, MemtraceError, MetadataBusy
+from core.model.memory import Micros, OrgId
 from core.ports import Lease, Parcel
 from core.settings import Settings
 from flusher.crew import Crew, Ended, judge
@@ -74,6 +75,19 @@ async def test_a_flusher_whose_lease_is_taken_steps_aside_and_comes_back(mill: R
     stop.ask()
     async with asyncio.timeout(5):
         await running
+
+
+@pytest.mark.parametrize("error", [DatabaseError("the disk is full"), MetadataBusy()])
+async def test_a_journal_that_cannot_be_asked_ends_no_flusher(mill: Rig, error: MemtraceError) -> None:
+    class Away(SqliteLedger):
+        async def orgs_owing(self, now: Micros) -> list[OrgId]:
+            raise error
+
+    mill.flusher = Flusher(replace(mill.ports, ledger=Away(mill.shop.database)), mill.limits)
+    await mill.flusher.open()
+    await mill.write(*ABCDE)
+    await mill.turns(5)
+    assert await mill.states() == (0, 5, 0)
 
 
 async def test_an_error_of_the_journal_is_logged_and_tried_again(mill: Rig) -> None:
