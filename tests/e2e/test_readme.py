@@ -32,7 +32,7 @@ def without_what_differs(answer: dict[str, Any]) -> dict[str, Any]:
 
 async def test_the_first_write_and_read_answer_as_the_readme_shows(installation: Installation) -> None:
     await installation.dev()
-    (script,) = blocks("sh")
+    script, *_ = blocks("sh")
     done = await finished(["sh", "-euc", script], env=environment(), cwd=installation.folder)
     assert done.returncode == 0, done.stderr
     shown = [json.loads(block) for block in blocks("json")]

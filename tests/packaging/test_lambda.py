@@ -125,7 +125,7 @@ def test_sam_finds_a_target_for_every_function() -> None:
     for name, one in functions.items():
         assert one["Metadata"] == {"BuildMethod": "makefile"}
         done = subprocess.run(
-            ["make", "--dry-run", f"build-{name}", "ARTIFACTS_DIR=/artifacts"],
+            ["make", "--no-print-directory", "--dry-run", f"build-{name}", "ARTIFACTS_DIR=/artifacts"],
             cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
