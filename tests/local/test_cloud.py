@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,6 +94,22 @@ def test_what_was_acknowledged_outlives_a_kill_and_an_orderly_end(tmp_path: Path
     with cloud(tmp_path) as third:
         assert len(third.keys()) == 31
         assert third.secret_arn == arn
+
+
+def test_a_request_whose_sender_died_in_the_middle_is_not_kept(tmp_path: Path) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.UpdateItem\r\nContent-Length: 99\r\n"
+        b"Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/dynamodb/aws4_request\r\n\r\n"
+    )
+    with cloud(tmp_path) as first:
+        with socket.create_connection(("127.0.0.1", int(first.url.rpartition(":")[2]))) as sender:
+            sender.sendall(head + b"{")
+            sender.shutdown(socket.SHUT_WR)
+            assert b" 400 " in sender.recv(99)
+        first.put("00")
+        first.end(signal.SIGKILL)
+    with cloud(tmp_path) as second:
+        assert second.keys() == ["00"]
 
 
 def test_a_snapshot_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ class LoggedMoto:
         target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
         with self.turn:
             if target and target.rpartition(".")[2] not in _READS:
-                body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _MOST))
+                size = min(int(environ.get("CONTENT_LENGTH") or 0), _MOST)
+                body = environ["wsgi.input"].read(size)
+                if len(body) < size:  # whoever sent it is gone
+                    start_response("400 Bad Request", [("content-length", "0")])
+                    return []
                 sender = environ.get("HTTP_AUTHORIZATION", "")
                 self._note(Entry(target, sender, base64.b64encode(body).decode()))
                 environ["wsgi.input"] = io.BytesIO(body)
