@@ -66,10 +66,12 @@ class Api:
     org: Org
     other: Org
     key: str = "full"
+    transport: httpx.AsyncBaseTransport | None = None
+    """Where requests go instead of to `app` itself."""
     client: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        transport = httpx.ASGITransport(self.app)
+        transport = self.transport or httpx.ASGITransport(self.app)
         object.__setattr__(self, "client", httpx.AsyncClient(transport=transport, base_url="http://memtrace"))
 
     def as_(self, key: str) -> "Api":
@@ -83,9 +85,13 @@ class Api:
 
     def with_settings(self, **sections: Mapping[str, Any]) -> "Api":
         """The same with other settings, given by section."""
-        changed = {name: replace(getattr(self.settings, name), **v) for name, v in sections.items()}
-        settings = replace(self.settings, **changed)
+        settings = self.changed(sections)
         return replace(self, settings=settings, app=application(self.doors, settings))
+
+    def changed(self, sections: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """The settings, but for these."""
+        changed = {name: replace(getattr(self.settings, name), **v) for name, v in sections.items()}
+        return replace(self.settings, **changed)
 
     def with_server(self, **changes: Any) -> "Api":
         """The same with other settings of the server."""
@@ -130,30 +136,48 @@ class Api:
         return answer.json
 
 
+@dataclass(frozen=True)
+class Store:
+    """Where the stores of orgs are: folders of this one, or databases of this Arc."""
+
+    url: str
+    arc_key: str = field(default="", repr=False)
+
+    def of(self, org: Org) -> str:
+        return self.url if self.arc_key else f"{self.url}/{org.id}"
+
+
 @asynccontextmanager
 async def opened(database: Path, store: Path) -> AsyncIterator[Api]:
     """An API with two orgs that are bound to embedded stores, and one that is not."""
     settings = Settings(server=ServerSettings(), auth=AuthSettings(db_path=database), master_key=MASTER_KEY)
     async with open_services(settings) as services:
-        org, other, unbound = [await services.tenants.create_org(name) for name in ("A", "B", "C")]
-        callers = {name: _principal(org, p, store) for name, p in PERMISSIONS.items()}
-        callers["other"] = _principal(other, PERMISSIONS["full"], store)
-        callers["unbound"] = _principal(unbound, PERMISSIONS["full"], None)
-        doors = replace(doors_of(services), gate=KnownKeys(callers))
-        for bound in (org, other):
-            await services.tenants.bind(bound.id, url=f"file:{store / bound.id}", database="memory")
+        org, other, gate = await populated(services, Store(f"file:{store}"))
+        doors = replace(doors_of(services), gate=gate)
         yield Api(application(doors, settings), doors, services, settings, org, other)
 
 
-def _principal(org: Org, permissions: frozenset[Permission], store: Path | None) -> Principal:
+async def populated(services: Services, store: Store) -> tuple[Org, Org, KnownKeys]:
+    """Two orgs with a store, one without, and who knows their keys."""
+    org, other, unbound = [await services.tenants.create_org(name) for name in ("A", "B", "C")]
+    callers = {name: _principal(org, p, store) for name, p in PERMISSIONS.items()}
+    callers["other"] = _principal(other, PERMISSIONS["full"], store)
+    callers["unbound"] = _principal(unbound, PERMISSIONS["full"], None)
+    for bound in (org, other):
+        await services.tenants.bind(bound.id, url=store.of(bound), database="memory", arc_key=store.arc_key)
+    return org, other, KnownKeys(callers)
+
+
+def _principal(org: Org, permissions: frozenset[Permission], store: Store | None) -> Principal:
     binding = (
         Binding(
             id=f"arc_{org.id}",
             org_id=org.id,
-            url=f"file:{store / org.id}",
+            url=store.of(org),
             database="memory",
             measurement="events",
             created=10**13,
+            arc_key=store.arc_key,
         )
         if store
         else None

@@ -16,6 +16,7 @@ async def register(api: Api, name: str, **more: Any) -> Any:
     return answer.json
 
 
+@pytest.mark.every_door
 async def test_an_agent_is_registered_and_found_by_id_and_name(api: Api) -> None:
     agent = await register(api, "crawler", description="Crawls.", config={"depth": 2})
     assert agent["id"].startswith("agent_")
@@ -25,6 +26,7 @@ async def test_an_agent_is_registered_and_found_by_id_and_name(api: Api) -> None
         assert (await api.get(f"{URL}/{reference}")).json == agent
 
 
+@pytest.mark.every_door
 @pytest.mark.parametrize("name", ["team/böt #1?", "team/", "/", "%2F"])
 async def test_a_name_may_hold_what_a_path_cannot(api: Api, name: str) -> None:
     agent = await register(api, name)
@@ -60,6 +62,7 @@ async def test_a_bad_value_is_refused_by_the_name_of_its_field(
     assert assert_error(await api.post(URL, body), 400, "invalid_request", field)["field"] == field
 
 
+@pytest.mark.every_door
 async def test_agents_are_listed_newest_first_page_by_page(api: Api) -> None:
     for number in range(5):
         await register(api, f"agent-{number}")
@@ -127,6 +130,7 @@ async def test_what_is_neither_registered_nor_an_id_is_refused(api: Api) -> None
         assert assert_error(answer, 400, "invalid_request", "agent_id")["field"] == "agent_id"
 
 
+@pytest.mark.every_door
 async def test_stats_count_name_and_id_together(api: Api) -> None:
     agent = await register(api, "crawler")
     await api.remember("1", agent_id="crawler", event_type="error")

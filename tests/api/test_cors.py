@@ -20,6 +20,7 @@ async def test_any_origin_may_read_answers_and_the_headers_that_matter(api: Api)
     assert {"X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "X-RateLimit-Reset"} <= {*exposed}
 
 
+@pytest.mark.every_door
 async def test_errors_can_be_read_too(api: Api) -> None:
     for path in ("/nowhere", URL + "?limit=0"):
         answer = await api.send("GET", path, headers={"Origin": HERE})
@@ -31,6 +32,7 @@ async def test_without_an_origin_nothing_is_said(api: Api) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.every_door
 async def test_a_preflight_needs_no_key_and_allows_our_headers(api: Api) -> None:
     answer = await api.as_("").send("OPTIONS", URL, headers=PREFLIGHT)
     assert answer.status == 204
@@ -44,6 +46,7 @@ async def test_a_preflight_needs_no_key_and_allows_our_headers(api: Api) -> None
     assert "x-request-id" in answer.headers
 
 
+@pytest.mark.every_door
 async def test_of_listed_origins_each_is_named_and_others_are_not(api: Api) -> None:
     closed = api.with_server(cors_origins=(HERE,))
     ours = await closed.send("GET", URL, headers={"Origin": HERE})

@@ -21,6 +21,7 @@ async def contents(api: Api, **asked: Any) -> list[str]:
     return [memory["content"] for memory in (await api.get(MEMORIES, **asked)).json["memories"]]
 
 
+@pytest.mark.every_door
 async def test_a_deleted_memory_is_gone_from_every_read(api: Api) -> None:
     kept = await api.remember("kept", session_id="s")
     gone = await api.remember("gone", session_id="s", dedup_key="key", event_type="error")
@@ -67,6 +68,7 @@ async def test_deleting_needs_the_permission_to_write(api: Api, path: str) -> No
     assert_error(await api.as_("reader").delete(path), 403, "forbidden", "write")
 
 
+@pytest.mark.every_door
 async def test_an_equal_memory_may_be_written_again(api: Api) -> None:
     first = await api.remember("same")
     await deleted(api, f"{MEMORIES}/{first['id']}")
@@ -74,6 +76,7 @@ async def test_an_equal_memory_may_be_written_again(api: Api) -> None:
     assert await contents(api) == ["same"]
 
 
+@pytest.mark.every_door
 async def test_a_late_retry_is_answered_as_then_and_stores_nothing(api: Api) -> None:
     body = {"agent_id": "a", "content": "once"}
     first = await api.post(MEMORIES, body, Idempotency_Key="k")

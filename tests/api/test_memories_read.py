@@ -57,11 +57,13 @@ async def test_each_parameter_narrows_the_list(filled: Api, params: dict[str, st
     assert await contents(filled, **params) == found
 
 
+@pytest.mark.every_door
 async def test_has_more_is_exact(filled: Api) -> None:
     assert (await filled.get(URL, limit=3)).json["has_more"] is False
     assert (await filled.get(URL, limit=2)).json["has_more"] is True
 
 
+@pytest.mark.every_door
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_cursors_lead_through_everything_once_while_others_write(api: Api, order: str) -> None:
     for number in range(10):
@@ -141,6 +143,7 @@ async def test_a_query_string_that_cannot_be_read_is_refused(api: Api, query: st
     assert_error(await api.send("GET", f"{URL}?{query}"), 400, "invalid_request", "query string")
 
 
+@pytest.mark.every_door
 async def test_a_parameter_given_twice_counts_as_given_first(filled: Api) -> None:
     answer = await filled.send("GET", f"{URL}?limit=1&limit=2")
     assert answer.json["count"] == 1
@@ -164,6 +167,7 @@ async def test_what_is_not_there_is_not_found(api: Api, reference: str) -> None:
     assert_error(await api.get(f"{URL}/{reference}"), 404, "not_found", "memory not found")
 
 
+@pytest.mark.every_door
 async def test_another_orgs_memory_is_not_found(api: Api) -> None:
     memory = await api.remember("mine", dedup_key="key")
     for reference in (memory["id"], "key"):

@@ -10,6 +10,7 @@ from tests.api.rig import Api, assert_error
 URL = "/api/v1/memories"
 
 
+@pytest.mark.every_door
 async def test_a_memory_comes_back_with_what_was_given_and_an_id(api: Api) -> None:
     given = {
         "agent_id": "agent_a",
@@ -55,6 +56,7 @@ async def test_unknown_fields_are_ignored(api: Api) -> None:
     assert (await api.post(URL, body)).json["org_id"] == api.org.id
 
 
+@pytest.mark.every_door
 async def test_a_duplicate_is_told_the_id_that_won(api: Api) -> None:
     first = await api.remember("same")
     again = await api.post(URL, {"agent_id": "agent_a", "content": "same"})
@@ -67,6 +69,7 @@ async def test_equal_memories_of_two_orgs_are_no_duplicates(api: Api) -> None:
     await api.as_("other").remember("same")
 
 
+@pytest.mark.every_door
 async def test_of_many_equal_writes_one_wins(api: Api) -> None:
     body = {"agent_id": "a", "content": "same"}
     answers = await asyncio.gather(*(api.post(URL, body) for _ in range(50)))
@@ -74,6 +77,7 @@ async def test_of_many_equal_writes_one_wins(api: Api) -> None:
     assert len({a.json["id"] for a in answers}) == 1
 
 
+@pytest.mark.every_door
 async def test_a_batch_says_of_each_what_became_of_it(api: Api) -> None:
     old = await api.remember("old")
     contents = ["new", "old", "new", "newer"]
@@ -87,6 +91,7 @@ async def test_a_batch_says_of_each_what_became_of_it(api: Api) -> None:
     assert [r["id"] for r in body["results"]] == [new, old["id"], new, newer]
 
 
+@pytest.mark.every_door
 async def test_a_batch_is_refused_whole_and_the_error_names_the_index(api: Api) -> None:
     good = {"agent_id": "a", "content": "good"}
     answer = await api.post(URL, {"memories": [good, good | {"content": "x", "session_id": "no spaces"}]})
@@ -221,6 +226,7 @@ async def test_a_number_beyond_floating_point_is_refused(api: Api) -> None:
     assert_error(answer, 400, "invalid_request", "out of range")
 
 
+@pytest.mark.every_door
 async def test_without_a_binding_nothing_is_written_and_the_error_says_what_to_do(api: Api) -> None:
     answer = await api.as_("unbound").post(URL, {"agent_id": "a", "content": "x"})
     body = assert_error(answer, 503, "no_arc_instance", "no arc instance configured for this org")

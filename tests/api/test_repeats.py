@@ -31,6 +31,7 @@ async def test_the_same_key_with_another_body_is_a_conflict(api: Api, url: str, 
     assert_error(answer, 409, "idempotency_conflict")
 
 
+@pytest.mark.every_door
 @pytest.mark.parametrize(("url", "body"), CREATING, ids=IDS)
 async def test_at_once_they_are_one(api: Api, url: str, body: Any) -> None:
     answers = await asyncio.gather(*(api.post(url, body, Idempotency_Key="once") for _ in range(10)))
@@ -68,6 +69,7 @@ async def test_one_key_for_two_routes_is_a_conflict(api: Api) -> None:
     assert_error(answer, 409, "idempotency_conflict")
 
 
+@pytest.mark.every_door
 async def test_what_was_refused_is_not_kept(api: Api) -> None:
     await api.post("/api/v1/agents", {"name": "crawler"})
     taken = await api.post("/api/v1/agents", {"name": "crawler"}, Idempotency_Key="once")

@@ -63,6 +63,7 @@ def test_reads_need_read_and_everything_else_write() -> None:
         assert endpoint.permission == ("read" if reads else "write"), named(endpoint)
 
 
+@pytest.mark.every_door
 async def test_without_a_key_nothing_is_answered(api: Api) -> None:
     for endpoint in GUARDED:
         answer = await api.as_("").send(endpoint.method, path_of(endpoint))
@@ -91,6 +92,7 @@ async def test_a_key_with_the_permission_or_admin_is_let_in(api: Api) -> None:
             assert answer.status not in (401, 403, 500), (named(endpoint), answer.content)
 
 
+@pytest.mark.every_door
 async def test_probes_and_documents_need_no_key(api: Api) -> None:
     for endpoint in OPEN:
         answer = await api.as_("").send(endpoint.method, endpoint.path)

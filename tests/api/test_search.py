@@ -50,6 +50,7 @@ async def test_every_part_given_must_hold(filled: Api, query: dict[str, Any], co
     assert await found(filled, **query) == contents
 
 
+@pytest.mark.every_door
 async def test_the_answer_counts_times_and_leads_on(filled: Api) -> None:
     first = (await filled.post(URL, {"limit": 2})).json
     assert (first["count"], first["has_more"]) == (2, True)

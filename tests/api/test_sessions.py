@@ -46,6 +46,7 @@ async def test_a_bad_value_is_refused_by_the_name_of_its_field(
     assert assert_error(await api.post(URL, body), 400, "invalid_request", field)["field"] == field
 
 
+@pytest.mark.every_door
 async def test_sessions_are_listed_newest_first_by_agent_and_status(api: Api) -> None:
     first, second, third = [await opened(api, agent) for agent in ("a", "b", "a")]
     await api.put(f"{URL}/{first['id']}", {"status": "closed"})
@@ -80,6 +81,7 @@ async def test_closing_says_when_and_reopening_takes_it_back(api: Api) -> None:
     assert "closed_at" not in (await api.put(f"{URL}/{session['id']}", {"status": "active"})).json
 
 
+@pytest.mark.every_door
 async def test_metadata_is_merged_and_null_takes_a_key_away(api: Api) -> None:
     session = await opened(api, metadata={"a": 1, "b": {"x": 1}})
     updated = await api.put(f"{URL}/{session['id']}", {"metadata": {"a": None, "b": 2, "c": 3}})
@@ -137,6 +139,7 @@ async def test_a_sessions_memories_are_listed(api: Api) -> None:
     assert_error(await api.get(f"{URL}/no%20id/memories"), 400, "invalid_request", "session_id")
 
 
+@pytest.mark.every_door
 async def test_the_context_tells_what_happened(api: Api) -> None:
     await api.remember("Crawled it", session_id="sess_1", event_type="page_crawled")
     await api.remember("Stop here", session_id="sess_1", memory_type="decision", event_type="decision")
