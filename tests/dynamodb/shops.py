@@ -106,7 +106,9 @@ class TableShop(Shop):
         return await self.ledger.total()
 
 
-def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None = None) -> TableShop:
+def open_shop(
+    dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None = None, *, shards: int = SHARDS
+) -> TableShop:
     attention, pauses = Attention(), list[float]()
 
     async def pause(seconds: float) -> None:
@@ -122,7 +124,7 @@ def open_shop(dynamo: Dynamo, clock: ManualClock, limits: JournalLimits | None =
             limits=limits or JournalLimits(),
             window=WINDOW,
             grace=60_000_000,
-            shards=SHARDS,
+            shards=shards,
         ),
         outbox=DynamoOutbox(dynamo, clock=clock, window=WINDOW, attention=attention),
         queue=Follower(dynamo),

@@ -6,12 +6,14 @@ import pytest
 
 from core.adapters.dynamodb.journal.reading import where_of
 from core.adapters.dynamodb.keys import ledger_key
-from core.adapters.dynamodb.statements import Update
+from core.adapters.dynamodb.statements import Delete, Update
 from core.model.deletion import Graves
 from core.model.errors import MetadataBusy
 from core.model.memory import Exclusion, MemoryFilter, OrgId, Span, claim_key
+from core.model.tenant import Org
+from core.model.timewindow import moment_of
 from tests.contract.journals import ACME, ALWAYS, draft
-from tests.dynamodb.shops import SHARDS, TableShop, scripted_shop
+from tests.dynamodb.shops import SHARDS, TableShop, open_shop, scripted_shop
 
 ANY = MemoryFilter()
 
@@ -146,6 +148,24 @@ async def test_an_org_that_goes_during_a_read_has_no_journal(shop: TableShop) ->
     await shop.orgs.delete_org(ACME)
     tail = await shop.journal.tail(ACME, ANY, ALWAYS, "asc", 10)
     assert (tail.memories, tail.settled_through) == ([], shop.clock.micros())
+
+
+async def test_an_org_made_again_with_other_partitions_is_read_in_them(
+    shop: TableShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.journal.append(ACME, [draft("before")], None)
+    await shop.journal.tail(ACME, ANY, ALWAYS, "asc", 10)
+    assert await shop.outbox.still_owed(ACME, (1,)) == set()
+    await shop.orgs.delete_org(ACME)
+    await shop.dynamo.write(Delete(ledger_key(ACME)))
+    await shop.orgs.create_org(Org(ACME, "acme", moment_of(shop.clock.micros())))
+    shop.clock.advance(2)
+    (receipt,) = await open_shop(shop.dynamo, shop.clock, shards=1).journal.append(ACME, [draft("a")], None)
+    assert receipt.memory is not None
+    assert await shop.contents() == ["a"]
+    monkeypatch.setattr("core.adapters.dynamodb.journal.standing._KNOWN_SECONDS", 0.0)
+    times = (receipt.memory.time,)
+    assert await shop.outbox.still_owed(ACME, times) == set(times)
 
 
 async def test_no_more_graves_are_kept_than_of_so_many_orgs(

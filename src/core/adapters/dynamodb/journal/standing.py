@@ -1,5 +1,6 @@
 """How an org's journal stands: its item in the ledger, and who has read it."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from core.adapters.dynamodb.table import SK
 from core.model.memory import Micros, OrgId
 
 _MOST_KNOWN: Final = 10_000
+_KNOWN_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,24 @@ async def all_standings(dynamo: Dynamo) -> list[Standing]:
 
 
 class Shards:
-    """How many partitions each org's journal has: read once for each, since it never changes."""
+    """How many partitions each org's journal has. That never changes, but for an org that is made again."""
 
     def __init__(self, dynamo: Dynamo) -> None:
         self._dynamo = dynamo
-        self._known: dict[OrgId, int] = {}
+        self._known: dict[OrgId, tuple[int, float]] = {}
 
     async def of(self, org_id: OrgId) -> int | None:
-        """None for an org that has no journal."""
-        if org_id not in self._known:
-            standing = await read_standing(self._dynamo, org_id)
-            if standing is None:
-                return None
-            self.learn(standing)
-        return self._known[org_id]
+        """As it was at most ten minutes ago; None for an org that has no journal."""
+        shards, known_at = self._known.get(org_id, (0, float("-inf")))
+        if asyncio.get_running_loop().time() - known_at < _KNOWN_SECONDS:
+            return shards
+        standing = await read_standing(self._dynamo, org_id)
+        if standing is None:
+            return None
+        self.learn(standing)
+        return standing.shards
 
     def learn(self, standing: Standing) -> None:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[standing.org_id] = standing.shards
+        self._known[standing.org_id] = standing.shards, asyncio.get_running_loop().time()

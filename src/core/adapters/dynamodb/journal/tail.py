@@ -85,7 +85,7 @@ class DynamoJournalReader:
             if standing is None:
                 return None
             self._shards.learn(standing)
-            if standing.deletions_version == version:
+            if (standing.deletions_version, standing.shards) == (version, shards):
                 return found, standing, graves
             await self._book.of(org_id, standing.deletions_version)
         raise MetadataBusy("the organization's deletions changed all the while it was read")
