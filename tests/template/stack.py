@@ -191,6 +191,7 @@ VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "FlusherImage": IMAGE,
         "ArcAccess": "private",
         "RouteTableIds": "rtb-0000000a",
+        "VpcEndpoints": "create",
     },
     "sqlite-efs": {"Metadata": "sqlite-efs", "FlusherImage": IMAGE},
     "sqlite-efs, private Arcs": {"Metadata": "sqlite-efs", "FlusherImage": IMAGE, "ArcAccess": "private"},

@@ -106,10 +106,9 @@ def test_on_a_file_no_table_is_called(role: str) -> None:
 def test_endpoints_let_through_what_roles_allow(stack: Stack) -> None:
     wanted: set[str] = set().union(*(allowed(stack, role) for role in _EVERYBODY))
     for one in stack.of_type("AWS::EC2::VPCEndpoint").values():
-        if one["VpcEndpointType"] == "Interface":
-            service = one["ServiceName"].rpartition(".")[2]
-            (statement,) = one["PolicyDocument"]["Statement"]
-            assert set(listed(statement["Action"])) == {a for a in wanted if a.startswith(f"{service}:")}
+        service = one["ServiceName"].rpartition(".")[2]
+        (statement,) = one["PolicyDocument"]["Statement"]
+        assert set(listed(statement["Action"])) == {a for a in wanted if a.startswith(f"{service}:")}
 
 
 def test_every_action_exists() -> None:

@@ -53,12 +53,19 @@ def test_the_table_has_the_keys_of_the_adapter_and_no_index() -> None:
 def test_the_queues_are_encrypted_and_let_nobody_in_without_tls(stack: Stack) -> None:
     queues = stack.of_type("AWS::SQS::Queue")
     assert all(one["SqsManagedSseEnabled"] is True for one in queues.values())
-    policy = stack.one("QueuePolicy")
-    assert policy["Queues"] == [{"Ref": name} for name in sorted(queues, reverse=True)]
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]} for name in sorted(queues, reverse=True)]
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Deny"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_every_queue_has_a_policy_of_its_own_that_speaks_of_no_other(stack: Stack) -> None:
+    """SQS refuses another."""
+    found = {}
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        (queue,) = policy["Queues"]
+        found[queue["Ref"]] = [one["Resource"] for one in policy["PolicyDocument"]["Statement"]]
+    assert found == {name: [{"Fn::GetAtt": [name, "Arn"]}] for name in stack.of_type("AWS::SQS::Queue")}
 
 
 def test_what_nobody_can_read_is_set_aside_for_as_long_as_sqs_keeps_anything(stack: Stack) -> None:
@@ -132,6 +139,19 @@ def test_a_table_and_a_key_that_are_there_are_used_instead_of_new_ones() -> None
         found = [one["Resource"] for one in statements(stack.resources[role])]
         assert arn in found
         assert "arn:aws:dynamodb:eu-central-1:123456789012:table/restored" in found
+
+
+def test_a_file_system_that_is_there_is_used_instead_of_a_new_one() -> None:
+    stack = Stack.of(Metadata="sqlite-efs", FileSystemId="fs-0123abcd", FlusherImage=IMAGE)
+    assert stack.of_type("AWS::EFS::FileSystem") == {}
+    assert stack.one("AccessPoint")["FileSystemId"] == "fs-0123abcd"
+    assert {one["FileSystemId"] for one in stack.of_type("AWS::EFS::MountTarget").values()} == {"fs-0123abcd"}
+    (volume,) = [one for one in stack.one("FlusherTask")["Volumes"] if "EFSVolumeConfiguration" in one]
+    assert volume["EFSVolumeConfiguration"]["FilesystemId"] == "fs-0123abcd"
+    assert stack.outputs()["FileSystemId"] == "fs-0123abcd"
+    for role in ("EdgeRole", "AdminRole", "FlusherRole"):
+        found = [one["Resource"] for one in statements(stack.resources[role])]
+        assert "arn:aws:elasticfilesystem:eu-central-1:123456789012:file-system/fs-0123abcd" in found
 
 
 def test_no_key_stands_in_the_template() -> None:

@@ -123,15 +123,32 @@ def test_the_description_of_a_version_is_not_too_long() -> None:
     arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:" + "s" * 64
     longest = Stack.of(
         ArcAccess="private",
+        VpcId="vpc-0a1b2c3d",
         EdgeMemory=10240,
         JournalShards=64,
         MasterKeySecretArn=arn,
-        SubnetIds=",".join(["subnet-" + "0" * 17] * 2),
+        SubnetIds=",".join(["subnet-" + "0" * 17] * 5),
         TableName="t" * 100,
     )
     (version,) = longest.of_type("AWS::Lambda::Version").values()
     assert "s" * 64 in version["Description"]
+    assert version["Description"].count("subnet-") == 2
     assert len(version["Description"]) <= 256
+
+
+def _description(**given: Any) -> str:
+    (version,) = Stack.of(**given).of_type("AWS::Lambda::Version").values()
+    return str(version["Description"])
+
+
+def test_subnets_that_are_not_the_functions_publish_nothing() -> None:
+    """Lambda refuses a version of a function that did not change, and with it the deployment."""
+    one, two = (
+        {"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"},
+        {"VpcId": "vpc-1", "SubnetIds": "subnet-3,subnet-4"},
+    )
+    assert _description() == _description(**one) == _description(**two)
+    assert _description(ArcAccess="private", **one) != _description(ArcAccess="private", **two)
 
 
 def test_the_reserved_concurrency_is_a_parameter_and_small_on_a_file() -> None:
@@ -139,6 +156,12 @@ def test_the_reserved_concurrency_is_a_parameter_and_small_on_a_file() -> None:
     assert edge(Stack.of(EdgeConcurrency=50))["ReservedConcurrentExecutions"] == 50
     assert edge(Stack.of(Metadata="sqlite-efs"))["ReservedConcurrentExecutions"] == 10
     assert edge(Stack.of(Metadata="sqlite-efs", EdgeConcurrency=5))["ReservedConcurrentExecutions"] == 5
+
+
+def test_an_account_of_which_nothing_can_be_reserved_can_have_every_stack() -> None:
+    for metadata in ("dynamodb", "sqlite-efs"):
+        given = edge(Stack.of(Metadata=metadata, EdgeConcurrency=-1))
+        assert "ReservedConcurrentExecutions" not in given
 
 
 def test_functions_on_a_file_system_wait_for_its_mount_targets(stack: Stack) -> None:

@@ -116,6 +116,19 @@ def test_a_bad_image_is_taken_back(stack: Stack) -> None:
     assert deploying["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
 
 
+def test_zones_are_evened_out_only_where_two_may_run_at_once(stack: Stack) -> None:
+    """ECS does it unless told not to, starts one more for it, and refuses it at a maximum of 100 %."""
+    service = stack.one("FlusherService")
+    alone = service["DeploymentConfiguration"]["MaximumPercent"] == 100
+    assert service["AvailabilityZoneRebalancing"] == ("DISABLED" if alone else "ENABLED")
+
+
+def test_an_accounts_first_cluster_can_be_made(stack: Stack) -> None:
+    """With capacity providers ECS wants the role that it only makes with the first cluster."""
+    assert "CapacityProviders" not in stack.one("Cluster")
+    assert stack.one("FlusherService")["LaunchType"] == "FARGATE"
+
+
 def test_updates_do_not_undo_the_scaling(stack: Stack) -> None:
     assert "DesiredCount" not in stack.one("FlusherService")
 
@@ -153,7 +166,7 @@ def test_it_waits_for_its_road_and_its_files() -> None:
     """By its metadata: DependsOn could name what is not made."""
     waits = transformed()["Resources"]["FlusherService"]["Metadata"]["WaitsFor"]
     own = json.dumps(Stack.of(FlusherImage=IMAGE, Metadata="sqlite-efs").resolved(waits))
-    assert all(name in own for name in ("PublicRoute", "MountTargetOne", "MountTargetTwo"))
+    assert all(name in own for name in ("PublicRoute", "MountTargetOne", "MountTargetTwo", "FlusherToFiles"))
     given = Stack.of(FlusherImage=IMAGE, **VPC).resolved(waits)
     assert given == ["nothing", "nothing"]
 

@@ -111,11 +111,66 @@ def test_outputs_name_what_is_there(stack: Stack) -> None:
 def test_a_first_deploy_asks_for_nothing_that_is_not_there() -> None:
     config = tomllib.loads(read("samconfig.toml"))
     given = config["default"]["deploy"]["parameters"]
-    names = {text.partition("=")[0] for text in given["parameter_overrides"]}
-    assert names <= set(source()["Parameters"])
     assert given["capabilities"] == "CAPABILITY_IAM"
     assert given["resolve_s3"] is True
     assert given["confirm_changeset"] is True
+
+
+def test_a_deploy_that_names_no_parameters_changes_none() -> None:
+    """An override that stands in the file would undo a `Metadata=sqlite-efs` of the command line."""
+    config = tomllib.loads(read("samconfig.toml"))
+    assert "parameter_overrides" not in config["default"]["deploy"]["parameters"]
+
+
+def _needed(resources: Any) -> dict[str, set[str]]:
+    """Resource → those that CloudFormation makes before it; metadata counts."""
+    found = {}
+    for name, one in resources.items():
+        waits = one.get("DependsOn", [])
+        named = (
+            _used(one, "Ref") | _used(one, "Fn::GetAtt") | set([waits] if isinstance(waits, str) else waits)
+        )
+        found[name] = {other.partition(".")[0] for other in named} & set(resources)
+    return found
+
+
+def before(stack: Stack, name: str) -> set[str]:
+    """All that is there when this one is made."""
+    needed, found, left = _needed(stack.resources), set[str](), [name]
+    while left:
+        more = needed[left.pop()] - found
+        found |= more
+        left += more
+    return found
+
+
+def test_nothing_waits_for_itself(stack: Stack) -> None:
+    assert [name for name in stack.resources if name in before(stack, name)] == []
+
+
+def test_the_stage_is_made_after_its_logs_and_the_role_that_writes_them(stack: Stack) -> None:
+    """API Gateway makes the group of errors with the stage, and it could not be made any more then."""
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage")
+    assert {"ApiLogs", "ApiErrorLogs", "ApiAccount"} <= before(stack, stage)
+    without = Stack.of(ApiLogsRole="account")
+    assert "ApiErrorLogs" in before(without, stage)
+
+
+def test_an_account_is_told_of_the_role_once_it_has_an_api() -> None:
+    assert "Api" in before(Stack.of(), "ApiAccount")
+
+
+def test_a_snapshot_is_taken_when_the_start_can_reach_what_it_asks(stack: Stack) -> None:
+    for version in stack.of_type("AWS::Lambda::Version"):
+        assert set(stack.of_type("AWS::EC2::VPCEndpoint")) <= before(stack, version)
+
+
+def test_a_given_vpc_comes_with_its_subnets_and_the_stacks_own_without() -> None:
+    """EachMemberEquals is right for a list of one empty text and for one of nothing; Contains is not."""
+    rules = source()["Rules"]
+    empty = {"Fn::EachMemberEquals": [{"Ref": "SubnetIds"}, ""]}
+    assert [one["Assert"] for one in rules["OwnVpc"]["Assertions"]] == [empty]
+    assert [one["Assert"] for one in rules["GivenVpc"]["Assertions"]] == [{"Fn::Not": [empty]}]
 
 
 def test_no_role_has_a_name_so_that_the_capability_is_enough() -> None:

@@ -23,14 +23,27 @@ def test_on_dynamodb_with_arcs_on_the_internet_the_edge_is_in_no_vpc() -> None:
 def test_an_edge_in_the_vpc_reaches_what_it_calls_by_endpoints() -> None:
     assert services(Stack.of(ArcAccess="private")) == {"sqs", "secretsmanager", "dynamodb"}
     assert services(Stack.of(Metadata="sqlite-efs")) == {"sqs", "secretsmanager"}
-    assert services(Stack.of(Metadata="sqlite-efs", **VPC)) == {"sqs", "secretsmanager"}
-    assert services(Stack.of(Metadata="sqlite-efs", VpcEndpoints="existing", **VPC)) == set()
+    assert services(Stack.of(Metadata="sqlite-efs", VpcEndpoints="create", **VPC)) == {
+        "sqs",
+        "secretsmanager",
+    }
+
+
+def test_a_given_vpc_gets_endpoints_only_on_demand_as_they_are_everybodys_there() -> None:
+    """Their names lead to them in the whole VPC, and they let nothing through but this stack."""
+    assert services(Stack.of(Metadata="sqlite-efs", **VPC)) == set()
+    assert services(Stack.of(ArcAccess="private", RouteTableIds="rtb-1", **VPC)) == set()
+
+
+def test_the_stacks_own_vpc_has_endpoints_whatever_is_said() -> None:
+    for said in ("existing", "create"):
+        assert services(Stack.of(Metadata="sqlite-efs", VpcEndpoints=said)) == {"sqs", "secretsmanager"}
 
 
 def test_a_table_in_a_given_vpc_has_an_endpoint_where_the_routes_are_known() -> None:
-    without = Stack.of(ArcAccess="private", **VPC)
+    without = Stack.of(ArcAccess="private", VpcEndpoints="create", **VPC)
     assert services(without) == {"sqs", "secretsmanager"}
-    known = Stack.of(ArcAccess="private", RouteTableIds="rtb-1,rtb-2", **VPC)
+    known = Stack.of(ArcAccess="private", VpcEndpoints="create", RouteTableIds="rtb-1,rtb-2", **VPC)
     assert known.one("TableEndpoint")["RouteTableIds"] == ["rtb-1", "rtb-2"]
 
 
@@ -97,10 +110,11 @@ def test_file_system_and_endpoints_let_in_edge_and_flusher_and_let_nothing_out()
 
 def test_endpoints_lead_to_what_is_the_stacks_own(stack: Stack) -> None:
     for name, one in stack.of_type("AWS::EC2::VPCEndpoint").items():
-        if one["VpcEndpointType"] == "Interface":
-            (statement,) = one["PolicyDocument"]["Statement"]
-            assert statement["Principal"] == {"AWS": "123456789012"}, name
-            assert "*" not in str(statement), name
+        (statement,) = one["PolicyDocument"]["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}, name
+        # An account as principal is its root user alone, at endpoints like the one of DynamoDB.
+        assert statement["Principal"] == "*", name
+        assert "*" not in str([statement["Action"], statement["Resource"]]), name
 
 
 def test_mount_targets_are_where_the_functions_are() -> None:
@@ -108,4 +122,4 @@ def test_mount_targets_are_where_the_functions_are() -> None:
         stack = Stack.of(Metadata="sqlite-efs", **given)
         targets = [one["SubnetId"] for one in stack.of_type("AWS::EFS::MountTarget").values()]
         for one in stack.of_type("AWS::Lambda::Function").values():
-            assert one["VpcConfig"]["SubnetIds"] == targets
+            assert sorted(one["VpcConfig"]["SubnetIds"], key=str) == sorted(targets, key=str)

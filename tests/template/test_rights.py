@@ -115,3 +115,5 @@ def test_who_administers_may_invoke_one_function_and_find_it(stack: Stack) -> No
     assert [action for action, _ in allowed if action.startswith("lambda:")] == ["lambda:InvokeFunction"]
     (function,) = [n for n, p in stack.of_type("AWS::Lambda::Function").items() if "admin" in p["Handler"]]
     assert ("lambda:InvokeFunction", {"Fn::GetAtt": [function, "Arn"]}) in allowed
+    by_name = "arn:aws:cloudformation:eu-central-1:123456789012:stack/memtrace/*"
+    assert ("cloudformation:DescribeStacks", by_name) in allowed, "as CloudFormation checks a call by name"

@@ -50,7 +50,8 @@ def test_there_is_an_alarm_for_everything_that_can_go_wrong_unseen() -> None:
         "OldestMessageAlarm",
         "OldestOwedAlarm",
         "OpenCircuitsAlarm",
-        "TableThrottlesAlarm",
+        "TableReadThrottlesAlarm",
+        "TableWriteThrottlesAlarm",
     }
 
 
@@ -126,6 +127,13 @@ def test_an_arithmetic_alarm_shows_one_result(stack: Stack) -> None:
         if "Metrics" in one:
             assert len([m for m in one["Metrics"] if m["ReturnData"]]) == 1, name
             assert "Namespace" not in one, name
+
+
+def test_no_alarm_adds_up_metrics_that_are_told_only_when_something_went_wrong(stack: Stack) -> None:
+    """Without data of one there is no sum, and so no alarm."""
+    for name, one in alarms(stack).items():
+        rare = [metric for _, metric, _ in metrics(one) if "Throttle" in metric]
+        assert len(rare) <= 1, name
 
 
 def test_a_flusher_that_is_gone_is_told_of_though_it_tells_nothing() -> None:

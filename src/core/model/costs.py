@@ -191,7 +191,7 @@ _LOG_BYTES: Final = 900
 """An access log line and one line of metrics a request."""
 _METRICS: Final = 60
 """Names by labels, and those of Container Insights."""
-_ALARMS: Final = 13
+_ALARMS: Final = 14
 """Two of them scale the flusher."""
 _CLAIM_BYTES: Final = 250
 _ENDPOINTS: Final = 2
