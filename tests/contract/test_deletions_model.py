@@ -16,6 +16,7 @@ from core.model.memory import Exclusion, Memory, MemoryFilter, claim_key, decode
 from core.ports import Parcel
 from tests.clock import ManualClock
 from tests.contract.journals import ACME, ALWAYS, Mode, draft, make_file, open_workshop
+from tests.dynamodb.shops import make_tables, open_shop
 
 T = TypeVar("T")
 SESSIONS = ("", "s", "t")
@@ -40,7 +41,7 @@ class DeletionMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
         self.clock = ManualClock()
-        self.path = make_file(Path(self.folder.name) / "m.db")
+        self.run(self._make())
         self.server, self.command = self.run(self._open()), self.run(self._open())
         self.lease = self.run(self.server.leased())
         self.alive: dict[int, Kept] = {}
@@ -48,6 +49,9 @@ class DeletionMachine(RuleBasedStateMachine):
         self.open: list[Deletion] = []
         self.held: list[Parcel] = []
         self.number = 0
+
+    async def _make(self) -> None:
+        self.path = make_file(Path(self.folder.name) / "m.db")
 
     async def _open(self) -> Any:
         return open_workshop(self.path, self.clock, mode=self.mode)
@@ -188,15 +192,8 @@ class DeletionMachine(RuleBasedStateMachine):
         rows = self.run(self.server.journal.tail_rows(ACME, MemoryFilter())).rows
         unsettled = {time for time, kept in self.alive.items() if kept.state != "settled"}
         assert {row.time for row in rows} == unsettled
-        total = self.run(self.server.ledger.total())
-        held = self.run(
-            self.server.database.read(
-                lambda c: c.execute(
-                    """SELECT count(*), coalesce(sum(length(payload)), 0),
-                           (SELECT count(*) FROM claims) FROM journal"""
-                ).fetchone()
-            )
-        )
+        total = self.run(self.server.total())
+        held = self.run(self.server.held())
         assert (total.owed + total.delivered + total.dead, total.bytes, total.claims) == held
         assert held[0] >= len(unsettled)
 
@@ -208,6 +205,17 @@ TestDeletionsAgainstTheirModel.settings = settings(max_examples=30, stateful_ste
 class SharedDeletionMachine(DeletionMachine):
     mode: ClassVar[Mode] = "sqlite-shared"
 
+
+class TableDeletionMachine(DeletionMachine):
+    async def _make(self) -> None:
+        self.tables = await make_tables(self.clock)
+
+    async def _open(self) -> Any:
+        return open_shop(self.tables.dynamo, self.clock)
+
+
+TestTableDeletionsAgainstTheirModel = TableDeletionMachine.TestCase
+TestTableDeletionsAgainstTheirModel.settings = settings(max_examples=4, stateful_step_count=20, deadline=None)
 
 TestSharedDeletionsAgainstTheirModel = SharedDeletionMachine.TestCase
 TestSharedDeletionsAgainstTheirModel.settings = settings(
