@@ -11,8 +11,9 @@ from local import tied
 from tests.e2e.installation import environment, is_running, until
 
 _PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, sys.argv[1], "http.server", "--bind", "127.0.0.1", "0"])
+import os, subprocess, sys, time
+me = str(os.getpid())
+child = subprocess.Popen([sys.executable, sys.argv[1], me, "http.server", "--bind", "127.0.0.1", "0"])
 print(child.pid, flush=True)
 time.sleep(60)
 """
@@ -48,6 +49,13 @@ async def test_a_tied_program_dies_with_its_parent_also_while_it_is_stopped(tmp_
 
 
 def test_it_is_the_module_that_runs() -> None:
-    line = [sys.executable, tied.__file__, "calendar", "2026", "11"]
+    line = [sys.executable, tied.__file__, str(os.getpid()), "calendar", "2026", "11"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=True)
     assert "November 2026" in done.stdout
+
+
+def test_a_parent_that_died_before_it_began_gets_no_program() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    line = [sys.executable, tied.__file__, str(dead.pid), "calendar", "2026", "11"]
+    assert subprocess.run(line, capture_output=True, timeout=20, check=True).stdout == b""

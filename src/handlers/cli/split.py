@@ -73,7 +73,7 @@ async def run_split(split: Split) -> None:
 def stand_ins(split: Split) -> dict[str, list[str]]:
     """The command of each stand-in."""
     ports = split.folder.ports
-    start = [sys.executable, str(Path(tied.__file__))]
+    start = [sys.executable, str(Path(tied.__file__)), str(os.getpid())]
     cloud = [*start, "local.cloud", "--data", str(split.folder.cloud), "--table", TABLE]
     queue = [*start, "local.sqs", "--queue", QUEUE, "--dead-letters", DEAD_LETTERS]
     commands = {

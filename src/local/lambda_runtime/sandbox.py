@@ -70,6 +70,7 @@ class Sandbox:
             self._process = await asyncio.create_subprocess_exec(
                 self._code.python,
                 str(_TIED),
+                str(os.getpid()),
                 "awslambdaric",
                 self._code.handler,
                 env={**_lambda_environ(self._code), "AWS_LAMBDA_RUNTIME_API": f"{_HOST}:{port}"},
