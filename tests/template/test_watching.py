@@ -8,6 +8,7 @@ import pytest
 
 from core.families import FAMILIES
 from core.telemetry import MetricName
+from flusher.ports import FlusherLimits
 from tests.template.stack import IMAGE, Stack, read, source
 
 _KNOWN: Final = {
@@ -98,6 +99,15 @@ def test_metrics_of_ours_are_looked_for_where_they_are_told(stack: Stack) -> Non
     }
     ours = {ns for one in alarms(stack).values() for ns, _, _ in metrics(one) if not ns.startswith("AWS/")}
     assert ours <= {edge}
+
+
+def test_a_minute_in_which_the_flusher_told_nothing_ends_no_alarm(stack: Stack) -> None:
+    """It tells about once a minute; a minute without its numbers is one that is well."""
+    every = FlusherLimits().tell_every
+    for name, one in alarms(stack).items():
+        if one.get("Namespace", "AWS/").startswith("memtrace/"):
+            told = one["EvaluationPeriods"] * one["Period"] / (every * 4 / 3)
+            assert one.get("DatapointsToAlarm", one["EvaluationPeriods"]) <= told, name
 
 
 def test_the_flusher_writes_its_metrics_where_cloudwatch_finds_them() -> None:
