@@ -18,7 +18,8 @@ from core.adapters.dynamodb.keys import (
     request_partitions,
     row_partitions,
 )
-from core.adapters.dynamodb.statements import Delete, Update
+from core.adapters.dynamodb.statements import Delete, Put, Update
+from core.adapters.dynamodb.table import PK, SK
 from core.model.deletion import Graves
 from core.model.errors import (
     ClockStepped,
@@ -29,7 +30,7 @@ from core.model.errors import (
     Unauthenticated,
 )
 from core.model.journal_limits import JournalLimits
-from core.model.memory import Exclusion, Memory, claim_key, parse_id
+from core.model.memory import Exclusion, Memory, OrgId, claim_key, parse_id
 from core.ports import Receipt
 from tests.contract.journals import ACME, OTHER, WINDOW, draft, named
 from tests.dynamodb.scripted import DENIED, NO_ANSWER, THROTTLED, always, cancelled, once
@@ -331,45 +332,85 @@ async def test_what_an_edge_wrote_just_after_a_deletion_of_its_org_is_dropped_in
     assert await shop.dynamo.get(ledger_key(ACME)) is None
 
 
-async def test_a_tombstone_stays_where_the_org_was_made_again(shop: TableShop) -> None:
-    await shop.journal.append(ACME, [draft("before")], None)
-    standing = await read_standing(shop.dynamo, ACME)
-    assert standing is not None
+async def test_an_org_is_forgotten_once_and_not_while_it_is_there(shop: TableShop) -> None:
+    await shop.journal.append(ACME, [draft("kept")], None)
     await forget_org(shop.dynamo, ACME, 5)
+    assert await shop.contents() == ["kept"]
+    await gone(shop)
     await forget_org(shop.dynamo, ACME, 7)
-    await forget_org(shop.dynamo, OTHER, 5)
+    await forget_org(shop.dynamo, OrgId("org_that_never_wrote"), 5)
     item = await shop.dynamo.get(ledger_key(ACME))
     assert item is not None
     assert item["gone"] == 5
-    expiry = DynamoExpiry(shop.dynamo, clock=shop.clock, recount_every=0)
+    assert await rows_in(shop) == 0
 
-    edge, script = scripted_shop(shop)
-    expiry._dynamo = edge.dynamo
 
-    async def make_again(operation: str, _: object) -> None:
-        if operation == "DeleteItem":
-            shop.clock.advance(FRESH_SECONDS)
+async def gone(shop: TableShop, since: int = 5) -> None:
+    """As an org is whose journal is forgotten."""
+    await shop.dynamo.write(Delete(org_key(ACME)))
+    await forget_org(shop.dynamo, ACME, since)
+
+
+async def make_again(shop: TableShop) -> None:
+    pk, sk = org_key(ACME)
+    await shop.dynamo.write(Put({PK: pk, SK: sk}))
+    shop.clock.advance(FRESH_SECONDS)
+
+
+@pytest.mark.parametrize("at", ["TransactWriteItems", "DeleteItem"])
+async def test_an_org_made_again_loses_nothing_to_who_is_still_erasing(shop: TableShop, at: str) -> None:
+    await shop.journal.append(ACME, [draft("before")], None)
+    await gone(shop)
+    await shop.journal.append(ACME, [draft("straggler")], None)
+    housekeeper, script = scripted_shop(shop)
+    done = False
+
+    async def others(operation: str, _: object) -> None:
+        nonlocal done
+        if operation == at and not done:
+            done = True
+            await make_again(shop)
             await shop.journal.append(ACME, [draft("new")], None)
 
-    script.meanwhile = make_again
+    script.meanwhile = others
     lease = await shop.leased()
-    while not await expiry.expire(0, lease, 10):
+    while not await housekeeper.expiry.expire(0, lease, 10):
         pass
+    assert done
     assert await shop.contents() == ["new"]
+    assert (await shop.journal.append(ACME, [draft("new")], None))[0].memory is None
 
 
-async def test_an_org_made_again_by_two_edges_begins_once(shop: TableShop) -> None:
+async def test_an_org_that_goes_while_it_is_forgotten_is_left(shop: TableShop) -> None:
     await shop.journal.append(ACME, [draft("before")], None)
-    await forget_org(shop.dynamo, ACME, 5)
-    edges = [open_shop(shop.dynamo, shop.clock) for _ in range(3)]
-    await asyncio.gather(*(edge.journal.append(ACME, [draft(str(n))], None) for n, edge in enumerate(edges)))
-    assert sorted(await shop.contents()) == ["0", "1", "2"]
+    operator, script = scripted_shop(shop)
+
+    async def drop(operation: str, _: object) -> None:
+        if operation == "GetItem":
+            await shop.dynamo.write(Delete(ledger_key(ACME)))
+
+    script.meanwhile = drop
+    await shop.dynamo.write(Delete(org_key(ACME)))
+    await forget_org(operator.dynamo, ACME, 5)
+    assert await rows_in(shop) == 1
+
+
+async def test_an_org_made_again_by_many_edges_begins_once_and_loses_nothing(shop: TableShop) -> None:
+    await shop.journal.append(ACME, [draft(f"before {n}") for n in range(20)], None)
+    await gone(shop)
+    await shop.journal.append(ACME, [draft("straggler")], None)
+    await make_again(shop)
+    edges = [open_shop(shop.dynamo, shop.clock) for _ in range(5)]
+    for n, edge in enumerate(edges):
+        await asyncio.gather(
+            *(other.journal.append(ACME, [draft(f"{n} {m}")], None) for m, other in enumerate([edge, *edges]))
+        )
+    assert sorted(await shop.contents()) == sorted(f"{n} {m}" for n in range(5) for m in range(6))
 
 
 async def test_a_tombstone_without_its_org_lets_nobody_in(shop: TableShop) -> None:
     await shop.journal.append(ACME, [draft("before")], None)
-    await forget_org(shop.dynamo, ACME, 5)
-    await shop.dynamo.write(Delete(org_key(ACME)))
+    await gone(shop)
     with pytest.raises(Unauthenticated):
         await open_shop(shop.dynamo, shop.clock).journal.append(ACME, [draft("a")], None)
 
@@ -486,5 +527,5 @@ async def test_a_standing_of_an_org_that_is_gone_is_none(shop: TableShop) -> Non
     assert await read_standing(shop.dynamo, ACME) is None
     await shop.journal.append(ACME, [draft("a")], None)
     assert isinstance(await read_standing(shop.dynamo, ACME), Standing)
-    await forget_org(shop.dynamo, ACME, 5)
+    await gone(shop)
     assert await read_standing(shop.dynamo, ACME) is None
