@@ -154,6 +154,8 @@ class Flusher:
             self.lease.drop()
         await tenure.close()
         road = self._opened()
+        with contextlib.suppress(LeaseLost):  # of that lease: the next one is not meant
+            judge(road.crew.collect())
         if not road.queue.is_shared:
             self.road = None
             await road.close()

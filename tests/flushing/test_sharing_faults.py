@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.sqlite.outbox import SqliteOutbox
-from core.model.errors import DatabaseError
+from core.model.errors import DatabaseError, LeaseLost
 from core.model.memory import Micros, claim_key
 from core.model.tenant import Binding
 from core.ports import EventStore, Lease, Parcel
@@ -359,3 +359,22 @@ async def test_a_flusher_may_die_at_any_point_and_nothing_is_lost(mills: Rig, po
     assert mills.store.contents(ACME) == ALL
     assert await mills.states() == (0, 0, 0)
     assert mills.shared.messages == {}
+
+
+async def test_what_failed_under_a_lost_lease_does_not_cost_the_next_one(mills: Rig) -> None:
+    async def too_late() -> None:
+        raise LeaseLost()
+
+    only = mills.flusher
+    mills.crash(second(mills))
+    await only.step()
+    road_of(only).crew.start(("settle", ACME), too_late())
+    mills.clock.advance(16)
+    only.lease.drop()
+    await only.lease.acquire()
+    fence = only.lease.fence
+    await asyncio.sleep(0)
+    await only.step()
+    assert only.tenure is None
+    await only.step()
+    assert (only.role, only.lease.fence) == ("lease", fence)

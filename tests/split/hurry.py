@@ -9,7 +9,7 @@ _ARC_HIDES_FOR: Final = 1.0
 """Safe where nobody but us asks the Arc: we never ask for an hour in which nothing settled yet."""
 _CHANCE: Final = 2_000_000
 """Microseconds; then the journal is looked at for what the queue did not bring."""
-_RECOUNT: Final = 2.0
+_RECOUNT: Final = 3.0
 """Seconds between two counts of what there is."""
 
 

@@ -14,8 +14,8 @@ from tests.e2e.installation import ROOT, Installation, Running, is_running, unti
 
 QUICK: Final = {
     "MEMTRACE_ARC_WRITE_FLUSH_INTERVAL_MS": "100",
-    "MEMTRACE_DYNAMODB_TIMEOUT": "2",
-    "MEMTRACE_FLUSHER_LEASE_SECONDS": "3",
+    "MEMTRACE_DYNAMODB_TIMEOUT": "3",
+    "MEMTRACE_FLUSHER_LEASE_SECONDS": "5",
 }
 STAND_INS: Final = ("local.cloud", "local.sqs", "local.arc")
 EDGE: Final = "awslambdaric"

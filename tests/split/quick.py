@@ -23,11 +23,11 @@ def limits_of(settings: Settings) -> FlusherLimits:
     return replace(
         process.limits_of(settings),
         look_after=0.7,
-        shared_strays_every=1.0,
-        shared_bindings_every=0.5,
-        shared_check_every=0.5,
-        seed_every=0.2,
-        expire_every=1.0,
+        shared_strays_every=2.0,
+        shared_bindings_every=1.0,
+        shared_check_every=2.0,
+        seed_every=1.0,
+        expire_every=4.0,
         park_retry=0.2,
     )
 

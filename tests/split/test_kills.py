@@ -11,7 +11,7 @@ from tests.split.client import Steady
 from tests.split.machine import EDGE, FLUSHER, QUICK, STAND_INS, QuickMachine, kill
 
 _VICTIMS: Final = (*STAND_INS, EDGE, FLUSHER)
-_WRITERS: Final = 3
+_WRITERS: Final = 2
 
 
 async def writing(steady: Steady) -> None:
