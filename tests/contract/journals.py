@@ -131,9 +131,6 @@ class Shop:
         """What the journal holds, exactly."""
         return await self.ledger.total()
 
-    def close(self) -> None:
-        self.journal.close()
-
     async def held(self) -> tuple[int, int, int]:
         """Rows, their bytes and claims, counted where they are."""
         raise NotImplementedError
