@@ -165,6 +165,13 @@ def test_a_snapshot_is_taken_when_the_start_can_reach_what_it_asks(stack: Stack)
         assert set(stack.of_type("AWS::EC2::VPCEndpoint")) <= before(stack, version)
 
 
+def test_functions_say_nothing_in_metadata_but_how_they_are_built() -> None:
+    """`sam build` decides conditions there by the defaults of the parameters, and writes down what they say."""
+    for name, one in source()["Resources"].items():
+        if one["Type"] == "AWS::Serverless::Function":
+            assert one["Metadata"] == {"BuildMethod": "makefile"}, name
+
+
 def test_a_given_vpc_comes_with_its_subnets_and_the_stacks_own_without() -> None:
     """EachMemberEquals is right for a list of one empty text and for one of nothing; Contains is not."""
     rules = source()["Rules"]
