@@ -18,16 +18,17 @@ class ScriptedAws:
         self.change: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda _, answer: answer
         self.calls: list[str] = []
         self.meanwhile: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = None
-        """What others do just before the call; it may make calls of its own."""
+        """What others do just before the call; it may make calls of its own, and take itself away."""
 
     async def call(
         self, service: Service, operation: str, parameters: Mapping[str, Any], timeout: float
     ) -> dict[str, Any]:
         self.calls.append(operation)
         if self.meanwhile is not None:
-            others, self.meanwhile = self.meanwhile, None
+            others, self.meanwhile = self.meanwhile, _under_way
             await others(operation, parameters)
-            self.meanwhile = self.meanwhile or others
+            if self.meanwhile is _under_way:
+                self.meanwhile = others
         if error := self.before(operation, parameters):
             raise error
         answer = await self._api.call(service, operation, parameters, timeout)
@@ -37,6 +38,10 @@ class ScriptedAws:
 
     async def close(self) -> None:
         await self._api.close()
+
+
+async def _under_way(operation: str, parameters: Mapping[str, Any]) -> None:
+    """Instead of `meanwhile` while that runs."""
 
 
 class Repeating:
