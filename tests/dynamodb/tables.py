@@ -1,6 +1,7 @@
 """DynamoDB as moto imitates it, in this process, asked as LightAws asks over the wire."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -30,6 +31,7 @@ class LocalDynamodb:
     ) -> dict[str, Any]:
         await asyncio.sleep(0)
         self.calls.append((operation, parameters))
+        refuse_what_aws_refuses(parameters)
         headers = request_headers(service, operation) | {"Authorization": _AUTHORIZATION}
         answer = self._client.post("/", data=encoded(parameters), headers=headers)
         await asyncio.sleep(0)
@@ -49,3 +51,31 @@ async def fresh_table(api: LocalDynamodb) -> Dynamo:
     name = f"memtrace-{next(_numbers)}"
     await create(api, name, timeout=60)
     return Dynamo(api, table=name, timeout=60)
+
+
+def refuse_what_aws_refuses(parameters: Any) -> None:
+    """Where moto is laxer: names and values that no expression uses, and two writes of one item."""
+    if isinstance(parameters, list):
+        for one in parameters:
+            refuse_what_aws_refuses(one)
+    if not isinstance(parameters, Mapping):
+        return
+    said = " ".join(text for name, text in parameters.items() if name.endswith("Expression"))
+    words = set(re.findall(r"[#:]\w+", said))
+    given = {
+        *parameters.get("ExpressionAttributeNames", ()),
+        *parameters.get("ExpressionAttributeValues", ()),
+    }
+    assert words == given, f"unused or undefined: {words ^ given}"
+    if steps := parameters.get("TransactItems"):
+        keys = [_place(write) for step in steps for write in step.values()]
+        assert len(set(keys)) == len(keys) <= 100
+        refuse_what_aws_refuses([write for step in steps for write in step.values()])
+    for tables in (parameters.get("RequestItems") or {}).values():
+        assert len(tables.get("Keys", ()) if isinstance(tables, Mapping) else tables) <= 100
+        refuse_what_aws_refuses(tables)
+
+
+def _place(write: Mapping[str, Any]) -> tuple[str, str]:
+    item = write.get("Key") or write["Item"]
+    return item["pk"]["S"], item["sk"]["S"]
