@@ -10,7 +10,7 @@ from core.adapters.arc.bodies import unpacked
 from core.model.errors import StoreAmbiguous, StoreRefused
 
 TEXT = b"memory " * 1_000
-PACKED = {"gzip": gzip.compress(TEXT), "zstd": zstandard.compress(TEXT)}
+PACKED = {"gzip": gzip.compress(TEXT, mtime=0), "zstd": zstandard.compress(TEXT)}
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])

@@ -103,7 +103,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(bench: Bench) -> None
     assert len(arc.asked) == 1
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"text" * 100), zstandard.compress(b"text" * 100)])
+@pytest.mark.parametrize("packed", [gzip.compress(b"text" * 100, mtime=0), zstandard.compress(b"text" * 100)])
 async def test_a_compressed_answer_is_unpacked(bench: Bench, packed: bytes) -> None:
     encoding = "gzip" if packed[:2] == b"\x1f\x8b" else "zstd"
     async with scripted(reply(200, packed, headers={"content-encoding": encoding})) as arc:

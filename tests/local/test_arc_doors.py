@@ -91,7 +91,7 @@ async def test_the_header_that_names_a_compression_is_not_looked_at(arc: Arc) ->
         ({"m": "events", "columns": {7: [1]}}, "Invalid MessagePack payload: missing required field"),
         ({"m": "events", "t": "now", "fields": {}}, "Invalid MessagePack payload: invalid timestamp type"),
         ({"m": True, "columns": {"time": [T0]}}, "Invalid MessagePack payload: invalid measurement type"),
-        (gzip.compress(b"\x80" * 500)[:-9], "Invalid gzip compression: "),
+        (gzip.compress(b"\x80" * 500, mtime=0)[:-9], "Invalid gzip compression: "),
         (zstandard.compress(b"\x80" * 500)[:-3], "Invalid zstd compression: "),
         ({"m": "1events", "columns": {"time": [T0]}}, 'invalid measurement name "1events": must start with'),
         ({"m": "e" * 129, "columns": {"time": [T0]}}, "invalid measurement name"),

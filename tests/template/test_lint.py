@@ -166,7 +166,7 @@ def test_a_snapshot_is_taken_when_the_start_can_reach_what_it_asks(stack: Stack)
 
 
 def test_functions_say_nothing_in_metadata_but_how_they_are_built() -> None:
-    """`sam build` decides conditions there by the defaults of the parameters, and writes down what they say."""
+    """`sam build` decides conditions there by the defaults of the parameters, and writes it down."""
     for name, one in source()["Resources"].items():
         if one["Type"] == "AWS::Serverless::Function":
             assert one["Metadata"] == {"BuildMethod": "makefile"}, name
