@@ -14,6 +14,7 @@ from core.adapters.aws.api import Service
 from core.adapters.aws.protocol import answer_of, encoded, error_of, request_headers
 from core.adapters.dynamodb.client import Dynamo
 from core.adapters.dynamodb.table import create
+from local.cloud import lean
 
 _AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-central-1/dynamodb/aws4_request"
 _numbers = count(1)
@@ -24,6 +25,7 @@ class LocalDynamodb:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
+        lean.install()
         self._client = Client(create_backend_app("dynamodb"))
 
     async def call(

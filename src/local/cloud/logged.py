@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from local.cloud import lean
+
 _READS: Final = frozenset(
     (
         "BatchGetItem",
@@ -50,6 +52,7 @@ class LoggedMoto:
     """A WSGI application."""
 
     def __init__(self, file: Path) -> None:
+        lean.install()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._file = file
         self.turn: Final = RLock()

@@ -1,0 +1,62 @@
+"""Transactions of moto at the price of what they touch.
+
+Before each transaction moto copies the whole table, once for every write in it, so that a large one
+takes seconds for a hundred writes. Here it gets one copy of the table's outline, and real copies of
+those items alone that the transaction changes in place: all that undoing it needs.
+"""
+
+import copy
+from typing import Any
+
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+
+_moto_transacts = DynamoDBBackend.transact_write_items
+_copies: dict[str, Any] = {}
+"""Of the transaction under way, by the table's name; whoever calls has one at a time."""
+_under_way: list[dict[str, Any]] = []
+
+
+def install() -> None:
+    """From now on, in this process; may be called again."""
+    DynamoDBBackend.transact_write_items = _transact  # type: ignore[method-assign, assignment]
+    Table.__deepcopy__ = _copied  # type: ignore[attr-defined]
+
+
+def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    _under_way.extend(transact_items)
+    try:
+        _moto_transacts(backend, transact_items)
+    finally:
+        _under_way.clear()
+        _copies.clear()
+
+
+def _copied(table: Any, memo: dict[int, Any]) -> Any:
+    if not _under_way:
+        whole = Table.__new__(Table)
+        memo[id(table)] = whole
+        whole.__dict__.update({name: copy.deepcopy(value, memo) for name, value in vars(table).items()})
+        return whole
+    if table.name not in _copies:
+        _copies[table.name] = _outline(table)
+    return _copies[table.name]
+
+
+def _outline(table: Any) -> Any:
+    outline = copy.copy(table)
+    outline.items = type(table.items)(table.items.default_factory)
+    for partition, items in table.items.items():
+        outline.items[partition] = dict(items)
+    for item in _under_way:
+        change = item.get("Update")
+        if change is None or change.get("TableName") != table.name:
+            continue
+        key = change["Key"]
+        partition = DynamoType(key[table.hash_key_attr])
+        place = DynamoType(key[table.range_key_attr])
+        held = outline.items.get(partition, {}).get(place)
+        if held is not None:
+            outline.items[partition][place] = copy.deepcopy(held)
+    return outline
