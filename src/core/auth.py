@@ -54,10 +54,9 @@ class Callers:
 
     async def find(self, org_id: OrgId) -> tuple[Org, Binding | None] | None:
         """None when the org is gone. A binding whose key does not open says so, and is logged once."""
-        org = await self._orgs.find_org(org_id)
+        org, sealed = await asyncio.gather(self._orgs.find_org(org_id), self._bindings.find_binding(org_id))
         if org is None:
             return None
-        sealed = await self._bindings.find_binding(org_id)
         if sealed is None:
             return org, None
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from core.adapters.aws.api import AwsError
 from core.adapters.dynamodb import deletion_items as items
+from core.adapters.dynamodb import deletion_lists as lists
 from core.adapters.dynamodb.deletions import DynamoDeletions
 from core.adapters.dynamodb.items import Item, decoded
 from core.adapters.dynamodb.journal.admission import FRESH_SECONDS, SLOW_SECONDS
@@ -352,7 +353,7 @@ async def test_graves_beyond_one_page_are_counted_and_read(
     monkeypatch.setattr("core.adapters.dynamodb.deletions.MOST_GRAVES", 5)
     with pytest.raises(TooManyDeletions):
         await command.deletions.bury(ACME, [(1, b"k" * 16)])
-    assert (await items.hidden(command.dynamo, ACME)).identities == frozenset(map(grave_of, memories))
+    assert (await lists.hidden(command.dynamo, ACME)).identities == frozenset(map(grave_of, memories))
 
 
 # --- the flusher's side
@@ -475,7 +476,7 @@ async def test_a_deletion_that_is_put_off_while_it_is_listed_is_not_due(shop: Ta
 async def test_a_deleted_org_leaves_only_a_tombstone(
     shop: TableShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(items, "_SOME", 4)
+    monkeypatch.setattr(lists, "_SOME", 4)
     lease = await shop.leased()
     before = await everything(shop)
     await wrote(shop, "x", session_id="s")

@@ -1,6 +1,5 @@
 """Tenants and their records when answers are lost, others are quicker, or the table has had enough."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -14,9 +13,11 @@ from core.model.memory import OrgId
 from core.model.tenant import Org, SealedBinding
 from core.model.work import Agent, Session
 from core.ports import IdempotencyKey, StoreHealth
+from tests.clock import ManualClock
 from tests.contract.metadata import ACME, OTHER, START, Metadata, later, metadata_in
 from tests.dynamodb.scripted import NO_ANSWER, THROTTLED, Remembering, Repeating, ScriptedAws, always, once
 from tests.dynamodb.tables import LocalDynamodb, fresh_table
+from tests.unit.auth_door import door_to
 
 BINDING = SealedBinding("arc_1", ACME, "https://arc", "db", "events", 1, b"cipher", b"nonce")
 REPEATED = IdempotencyKey(b"k" * 16, b"b" * 16)
@@ -203,14 +204,28 @@ async def test_what_others_change_all_the_while_is_busy(office: Office, what: st
 # --- keys
 
 
-async def test_authentication_reads_three_times_and_consistently(office: Office) -> None:
-    await office.there.bindings.put_binding(BINDING)
-    await a_key(office.there)
-    asked: list[object] = []
-    office.script.before = lambda operation, told: asked.append((operation, told["ConsistentRead"]))
-    (key,) = await office.here.keys.find_keys("prefix")
-    await asyncio.gather(office.here.orgs.find_org(key.org_id), office.here.bindings.find_binding(key.org_id))
-    assert asked == [("Query", True), ("GetItem", True), ("GetItem", True)]
+async def test_a_caller_who_is_known_costs_three_consistent_reads_two_of_them_at_once(
+    office: Office, clock: ManualClock
+) -> None:
+    door = door_to(office.here, clock)
+    plain, _ = await door.new_key()
+    await door.bind()
+    await door.gate.authenticate(plain)
+    clock.advance(10)
+    told: list[tuple[str, object]] = []
+    office.script.before = lambda operation, asked: told.append((operation, asked["ConsistentRead"]))
+    office.script.after = lambda operation, _: told.append((operation, "answered"))
+    assert (await door.gate.authenticate(plain)).org_id == ACME
+    assert told == [
+        ("Query", True),
+        ("Query", "answered"),
+        ("GetItem", True),
+        ("GetItem", True),
+        ("GetItem", "answered"),
+        ("GetItem", "answered"),
+    ]
+    door.bcrypt.go.set()
+    door.gate.close()
 
 
 async def test_a_key_number_is_never_given_twice(office: Office) -> None:

@@ -1,24 +1,24 @@
-"""The items of deletions: where they lie, what they hold, and how they change together; pure but for reads.
+"""The items of deletions: where they lie, what they hold, and how they change together; pure.
 
-A deletion has its own item in its org's partition, and a pointer to that from its id alone. While it is
-open it has a place among what its org hides, which is all that readers look at, and while it is due one
-in the list of what is due. All of them change in one transaction. `by` names the last change: whoever
-changes a deletion on condition of it finds out whether somebody else did so meanwhile, or it itself.
+A deletion has its own item in its org's partition, a pointer to that from its id alone, and a place in
+the list of its org's. While it is open it has a place among what its org hides, which is all that readers
+look at, and while it is due one in the list of what is due. All of them change in one transaction. `by`
+names the last change: whoever changes a deletion on condition of it finds out whether somebody else did so
+meanwhile, or it itself.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
-from core.adapters.dynamodb.client import Dynamo
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import Key
 from core.adapters.dynamodb.statements import Delete, Put, Step, Update
 from core.adapters.dynamodb.table import PK, SK
-from core.model.deletion import Deletion, Grave, Graves
+from core.model.deletion import Deletion, Grave
 from core.model.memory import Exclusion, Micros, OrgId
 
 DUE: Final = "DUE"
@@ -41,6 +41,11 @@ def deletion_key(org_id: OrgId, deletion_id: str) -> Key:
 def hidden_pk(org_id: OrgId) -> str:
     """The partition of what is hidden."""
     return f"G#{org_id}"
+
+
+def listed_pk(org_id: OrgId) -> str:
+    """The partition that lists the org's deletions by when they were requested."""
+    return f"L#{org_id}"
 
 
 def pointer_key(deletion_id: str) -> Key:
@@ -102,7 +107,7 @@ def creation(
     return [
         Put(item, "attribute_not_exists(#pk)"),
         Put({PK: pointer[0], SK: pointer[1], "org": org_id}),
-        *map(Put, _places(item).values()),
+        *map(Put, places_of(item).values()),
     ]
 
 
@@ -120,7 +125,7 @@ def change(item: Item, changes: Mapping[str, Any], by: str) -> list[Step]:
     new = {**item, **changes}
     told = ", ".join(f"#{name} = :new_{name}" for name in (*changes, "by"))
     values = {f"new_{name}": value for name, value in {**changes, "by": by}.items()}
-    before, after = _places(item), _places(new)
+    before, after = places_of(item), places_of(new)
     return [
         Update((item[PK], item[SK]), f"SET {told}", "#by = :by", {"by": item["by"], **values}),
         *(Delete(key) for key in before if key not in after),
@@ -128,10 +133,10 @@ def change(item: Item, changes: Mapping[str, Any], by: str) -> list[Step]:
     ]
 
 
-def _places(item: Item) -> dict[Key, Item]:
+def places_of(item: Item) -> dict[Key, Item]:
     """Where it is listed."""
     deletion_id, org_id = item[SK], org_of(item)
-    places: dict[Key, Item] = {}
+    places: dict[Key, Item] = {(listed_pk(org_id), f"{item['at']:020d}#{deletion_id}"): {}}
     if item["state"] != "closed" and item["exclusion"] is not None:
         key = hidden_pk(org_id), RULES + deletion_id
         places[key] = {"rule": item["exclusion"], "pending": item["state"] == "pending"}
@@ -175,49 +180,6 @@ class Rule:
     """Whether the store may still show what it covers."""
 
 
-async def open_rules(dynamo: Dynamo, org_id: OrgId) -> list[Rule]:
-    """The exclusions that hide now."""
-    found = dynamo.query(hidden_pk(org_id), since=RULES, through=f"{RULES}~")
-    return [_rule(item) async for item in found]
-
-
-async def hidden(dynamo: Dynamo, org_id: OrgId) -> Graves:
-    """What the open deletions of the org cover, by consistent reads."""
-    exclusions: list[Exclusion] = []
-    identities: list[Grave] = []
-    async for item in dynamo.query(hidden_pk(org_id)):
-        if item[SK].startswith(RULES):
-            exclusions.append(_rule(item).exclusion)
-        else:
-            identities.append((item["time"], item["key"]))
-    return Graves(tuple(exclusions), frozenset(identities))
-
-
-def _rule(item: Item) -> Rule:
+def rule_of(item: Item) -> Rule:
+    """A place among what is hidden as a value."""
     return Rule(item[SK].removeprefix(RULES), _exclusion_in(item["rule"]), item["pending"])
-
-
-async def items_of(dynamo: Dynamo, org_id: OrgId) -> AsyncIterator[Item]:
-    """All deletions of the org, closed ones too, in no order."""
-    async for item in dynamo.query(deletions_pk(org_id)):
-        yield item
-
-
-async def forget_deletions(dynamo: Dynamo, org_id: OrgId) -> None:
-    """Drops the deletions of an org that is gone, pointers and places first. May be repeated."""
-    some: list[Item] = []
-    async for item in items_of(dynamo, org_id):
-        some.append(item)
-        if len(some) == _SOME:
-            await _drop(dynamo, some)
-            some = []
-    await _drop(dynamo, some)
-
-
-_SOME: Final = 200
-
-
-async def _drop(dynamo: Dynamo, items: list[Item]) -> None:
-    places = [key for item in items for key in (pointer_key(item[SK]), *_places(item))]
-    await dynamo.batch_write(deletes=places)
-    await dynamo.batch_write(deletes=[(item[PK], item[SK]) for item in items])

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from core.adapters.dynamodb import deletion_items as items
+from core.adapters.dynamodb import deletion_lists as lists
 from core.adapters.dynamodb.announcing import announce
 from core.adapters.dynamodb.client import Cancelled, Dynamo, together
 from core.adapters.dynamodb.erasing import Eraser
@@ -109,7 +110,8 @@ class DynamoDeletions:
 
     async def list_deletions(self, org_id: OrgId | None, limit: int) -> list[Deletion]:
         orgs = [org_id] if org_id is not None else await self._orgs()
-        found = [items.deletion_of(item) for one in orgs async for item in items.items_of(self._dynamo, one)]
+        each = await together(partial(lists.newest, self._dynamo, one, limit) for one in orgs)
+        found = [deletion for some in each for deletion in some]
         return sorted(found, key=lambda d: (d.requested_at, d.id), reverse=True)[:limit]
 
     async def _orgs(self) -> list[OrgId]:
@@ -139,7 +141,7 @@ class DynamoDeletions:
         now, by = self._clock.micros(), secrets.token_hex(8)
         async for attempt in persisting():
             with attempt:
-                rules = await items.open_rules(self._dynamo, org_id)
+                rules = await lists.open_rules(self._dynamo, org_id)
                 rules = [rule for rule in rules if rule.deletion_id != items.retention_id(org_id)]
                 for rule in rules:
                     if _scope(rule.exclusion) == _scope(exclusion):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from core.adapters.dynamodb.client import Cancelled, Dynamo
-from core.adapters.dynamodb.deletion_items import forget_deletions
+from core.adapters.dynamodb.deletion_lists import forget_deletions
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import Key, binding_key, org_key
 from core.adapters.dynamodb.persisting import persisting

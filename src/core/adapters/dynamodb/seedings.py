@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.adapters.dynamodb.claiming import Claim, claim_stored, give_back
 from core.adapters.dynamodb.client import Cancelled, Dynamo
-from core.adapters.dynamodb.deletion_items import hidden
+from core.adapters.dynamodb.deletion_lists import hidden
 from core.adapters.dynamodb.journal.entering import entered
 from core.adapters.dynamodb.journal.standing import read_standing
 from core.adapters.dynamodb.keys import binding_key

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from core.adapters.dynamodb import deletion_items as items
+from core.adapters.dynamodb import deletion_lists as lists
 from core.adapters.dynamodb.announcing import announce
 from core.adapters.dynamodb.client import Cancelled, Dynamo, together
 from core.adapters.dynamodb.erasing import Eraser
@@ -140,7 +141,7 @@ def _leased(lease: Lease) -> Check:
 
 async def reopen(dynamo: Dynamo, org_id: OrgId, now: Micros, *, closed: bool) -> None:
     """Open deletions, or closed ones alone, are pending and due; closed ones hide again once this is done."""
-    found = [item async for item in items.items_of(dynamo, org_id) if (item["state"] == "closed") == closed]
+    found = [item async for item in lists.items_of(dynamo, org_id) if (item["state"] == "closed") == closed]
     await together(partial(_reopen, dynamo, (item[PK], item[SK]), now) for item in found)
     if closed and found:
         await announce(dynamo, org_id)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.adapters.dynamodb.client import Dynamo
-from core.adapters.dynamodb.deletion_items import hidden, open_rules
+from core.adapters.dynamodb.deletion_lists import hidden, open_rules
 from core.model.deletion import NO_GRAVES, Graves
 from core.model.memory import Micros, OrgId
 
