@@ -31,3 +31,8 @@ def no_thread_left_behind() -> Iterator[None]:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that it does not run on alone in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/split/"))
