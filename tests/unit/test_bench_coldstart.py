@@ -54,6 +54,8 @@ def test_anything_else_has_no_size(tmp_path: Path) -> None:
 
 
 def test_what_does_not_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "handlers").mkdir()
+    (tmp_path / "handlers" / "__init__.py").write_text("raise SystemExit('no')\n")
     with pytest.raises(BenchError, match="the edge did not start"):
         started(place_of(tmp_path, None, "sqlite", tmp_path), 1, quiet)
 
