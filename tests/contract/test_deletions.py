@@ -377,6 +377,12 @@ async def test_an_exclusion_of_the_same_scope_extends_the_open_one(shop: Shop) -
     assert other.id != first.id
 
 
+async def test_a_deletion_is_found_by_its_id_alone_by_whoever_may_see_all(shop: Shop) -> None:
+    deletion = await shop.deletions.exclude(ACME, Exclusion(until=1, session_id="s"))
+    assert await shop.deletions.find_deletion(None, deletion.id) == deletion
+    assert await shop.deletions.find_deletion(None, "del_none") is None
+
+
 async def test_open_deletions_are_bounded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     for limits in ("sqlite", "dynamodb"):
         monkeypatch.setattr(f"core.adapters.{limits}.deletions.MOST_EXCLUSIONS", 2)

@@ -11,6 +11,7 @@ import pytest
 from core.adapters.aws.api import AwsError
 from core.adapters.dynamodb import deletion_items as items
 from core.adapters.dynamodb import deletion_lists as lists
+from core.adapters.dynamodb.announcing import announce
 from core.adapters.dynamodb.deletions import DynamoDeletions
 from core.adapters.dynamodb.items import Item, decoded
 from core.adapters.dynamodb.journal.admission import FRESH_SECONDS, SLOW_SECONDS
@@ -318,6 +319,43 @@ async def test_rows_that_change_while_they_are_erased_are_counted_as_they_are_th
     item = await shop.dynamo.get(ledger_key(ACME))
     assert item is not None
     assert (item["delivered"], item["dead"]) == (0, 0)
+
+
+async def test_a_deletion_that_goes_while_it_is_erased_takes_nothing_with_it(shop: TableShop) -> None:
+    """Its org was deleted, and is made again by the time its rows are looked at."""
+    await wrote(shop, "x", session_id="s")
+    deletion = await shop.deletions.exclude(ACME, OF_S)
+    command, script = scripted_shop(shop)
+
+    async def drop(operation: str, _: object) -> None:
+        if operation == "TransactWriteItems":
+            await shop.dynamo.write(Delete(items.deletion_key(ACME, deletion.id)))
+
+    script.meanwhile = drop
+    assert await command.deletions.erase(deletion) == deletion
+    assert (await shop.held())[0] == 1
+
+
+async def test_an_org_without_a_ledger_is_told_nothing(shop: TableShop) -> None:
+    assert await announce(shop.dynamo, ACME) is None
+    assert await announce(shop.dynamo, ACME, 5) is None
+    assert await shop.dynamo.get(ledger_key(ACME)) is None
+
+
+async def test_an_org_whose_every_trace_goes_meanwhile_has_nothing_to_delete(shop: TableShop) -> None:
+    await wrote(shop, "x", session_id="s")
+    command, script = scripted_shop(shop)
+
+    async def delete(operation: str, _: object) -> None:
+        if operation == "UpdateItem":
+            script.meanwhile = None
+            await shop.orgs.delete_org(ACME)
+            await shop.dynamo.write(Delete(ledger_key(ACME)))
+
+    script.meanwhile = delete
+    with pytest.raises(NotFound):
+        await command.deletions.exclude(ACME, OF_S)
+    assert await shop.dynamo.get(ledger_key(ACME)) is None
 
 
 async def test_large_rows_are_erased_a_few_at_a_time(shop: TableShop) -> None:

@@ -12,10 +12,11 @@ class Deletions(Protocol):
     """Tombstones: durable before they are acknowledged, seen by every read that begins after that."""
 
     async def bury(self, org_id: OrgId, graves: Sequence[Grave]) -> list[Deletion]:
-        """Deletes single memories: hidden, out of the journal, their claims freed, in one transaction.
+        """Deletes single memories: hidden, out of the journal, their claims freed when this returns.
 
-        One deletion a grave, in order; one that was buried before gives its deletion again, in force
-        again where it was closed. Raises NotFound (the org) or TooManyDeletions.
+        In one transaction, or each by itself; broken off, a repeat goes on. One deletion a grave, in
+        order; one that was buried before gives its deletion again, in force again where it was
+        closed. Raises NotFound (the org) or TooManyDeletions.
         """
         ...
 

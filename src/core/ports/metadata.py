@@ -36,7 +36,10 @@ class OrgStore(Protocol):
         ...
 
     async def delete_org(self, org_id: OrgId) -> bool:
-        """Takes its binding, keys, agents, sessions and journal with it, atomically. False: unknown."""
+        """Takes its binding, keys, agents, sessions, journal and deletions with it. False: unknown.
+
+        Atomically, or else the first step makes it of no use to anybody, and a repeat goes on.
+        """
         ...
 
 

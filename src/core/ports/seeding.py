@@ -41,7 +41,7 @@ class Seedings(Protocol):
     ) -> int | None:
         """Gives these memories their dedup keys where nobody alive holds them; how many got them.
 
-        In one transaction. None, changing nothing: something was deleted since. Raises Conflict
+        None: something was deleted since, and what was claimed is given back. Raises Conflict, likewise,
         where the binding is in force no longer.
         """
         ...

@@ -5,10 +5,11 @@ from typing import Any, Final
 from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import binding_key
-from core.adapters.dynamodb.orgs import org_there, refuse_unknown
+from core.adapters.dynamodb.orgs import org_there
 from core.adapters.dynamodb.places import BINDINGS, HEALTH
 from core.adapters.dynamodb.statements import Delete, Put, Step, Update
 from core.adapters.dynamodb.table import PK, SK
+from core.model.errors import NotFound
 from core.model.memory import OrgId
 from core.model.tenant import SealedBinding
 
@@ -34,9 +35,8 @@ class DynamoBindings:
     async def put_binding(self, binding: SealedBinding) -> None:
         try:
             await self._dynamo.transact([org_there(binding.org_id), *replacing(binding)])
-        except Cancelled as met:
-            refuse_unknown(met)
-            raise
+        except Cancelled:
+            raise NotFound("organization not found") from None
 
     async def set_admin_key(self, org_id: OrgId, cipher: bytes, nonce: bytes) -> bool:
         change = "SET #admin_cipher = :cipher, #admin_nonce = :nonce"
