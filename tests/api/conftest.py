@@ -3,9 +3,9 @@
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from itertools import count
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pytest
 
@@ -27,7 +27,6 @@ __all__ = ["arc_url"]
 
 SERVER: Final = "server"
 DOORS: Final = (SERVER, "edges on a shared file", "edges on a table")
-_tables: Final = count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,7 +88,7 @@ def on_a_shared_file(migrated: Path, tmp_path: Path, arc_url: str) -> Opener:
 def on_a_table(aws: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, arc_url: str) -> Opener:
     for name, value in aws.items():
         monkeypatch.setenv(name, value)
-    table = f"memtrace-{next(_tables)}"
+    table = f"memtrace-{uuid4().hex}"
     settings = Settings(
         server=ServerSettings(),
         metadata=MetadataSettings(backend="dynamodb"),

@@ -4,8 +4,8 @@ import asyncio
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import Client
@@ -17,7 +17,6 @@ from core.adapters.dynamodb.table import create
 from local.cloud import lean
 
 _AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-central-1/dynamodb/aws4_request"
-_numbers = count(1)
 
 
 class LocalDynamodb:
@@ -49,8 +48,8 @@ class LocalDynamodb:
 
 
 async def fresh_table(api: LocalDynamodb) -> Dynamo:
-    """An empty table of its own."""
-    name = f"memtrace-{next(_numbers)}"
+    """An empty table of its own, also beside other stand-ins of this process: they share all tables."""
+    name = f"memtrace-{uuid4().hex}"
     await create(api, name, timeout=60)
     return Dynamo(api, table=name, timeout=60)
 
