@@ -1,6 +1,7 @@
 """Runs in the SDK's own Python: calls every method of the released client and checks its answers.
 
-Usage: sdk_script.py sync|async. Prints a JSON list of the methods called.
+Usage: sdk_script.py sync|async [SUFFIX]. The suffix makes the agents others.
+Prints the methods called, and all that there are.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from memtrace import (  # type: ignore[import-not-found]
+import memtrace  # type: ignore[import-not-found]
+from memtrace import (
     AddMemoryRequest,
     AsyncMemtrace,
     AuthenticationError,
@@ -128,7 +130,7 @@ def main() -> None:
     kind = sys.argv[1]
     url, key = os.environ["MEMTRACE_URL"], os.environ["MEMTRACE_API_KEY"]
     make = AsyncMemtrace if kind == "async" else Memtrace
-    agent = f"sdk-{kind}"
+    agent = "-".join(["sdk", *sys.argv[1:]])
     with asyncio.Runner() as runner:
         client = Recorder(make(url, key), runner)
         session = client.create_session(CreateSessionRequest(agent_id=agent, metadata={"n": 1})).id
@@ -140,7 +142,8 @@ def main() -> None:
         stranger.close()
         client.close()
     public = {name for name, _ in inspect.getmembers(make, inspect.isfunction) if not name.startswith("_")}
-    json.dump({"called": sorted(client.called), "public": sorted(public)}, sys.stdout)
+    told = {"called": sorted(client.called), "public": sorted(public), "version": memtrace.__version__}
+    json.dump(told, sys.stdout)
 
 
 main()

@@ -1,0 +1,88 @@
+"""Memtrace: a memory layer for fleets of AI agents."""
+
+from httpx import TransportError
+
+from ._version import __version__
+from .async_buffered import AsyncBufferedWriter
+from .async_client import AsyncMemtrace
+from .buffered import BufferedWriter, WriteCounts, WriteResult
+from .client import Memtrace
+from .exceptions import (
+    AuthenticationError,
+    BufferedWriteError,
+    BufferFullError,
+    ConflictError,
+    InvalidResponseError,
+    MemtraceError,
+    NoArcInstanceError,
+    NotFoundError,
+    RateLimitError,
+)
+from .models import (
+    AddedMemories,
+    AddMemoryRequest,
+    Agent,
+    AgentList,
+    AgentStats,
+    BatchEntry,
+    ContextOptions,
+    CreateSessionRequest,
+    Deletion,
+    DeletionList,
+    ListOptions,
+    Me,
+    Memory,
+    MemoryList,
+    RegisterAgentRequest,
+    Remainder,
+    Removed,
+    SearchQuery,
+    SearchResult,
+    Session,
+    SessionContext,
+    SessionDeletion,
+    SessionList,
+)
+
+__all__ = [
+    "AddMemoryRequest",
+    "AddedMemories",
+    "Agent",
+    "AgentList",
+    "AgentStats",
+    "AsyncBufferedWriter",
+    "AsyncMemtrace",
+    "AuthenticationError",
+    "BatchEntry",
+    "BufferFullError",
+    "BufferedWriteError",
+    "BufferedWriter",
+    "ConflictError",
+    "ContextOptions",
+    "CreateSessionRequest",
+    "Deletion",
+    "DeletionList",
+    "InvalidResponseError",
+    "ListOptions",
+    "Me",
+    "Memory",
+    "MemoryList",
+    "Memtrace",
+    "MemtraceError",
+    "NoArcInstanceError",
+    "NotFoundError",
+    "RateLimitError",
+    "RegisterAgentRequest",
+    "Remainder",
+    "Removed",
+    "SearchQuery",
+    "SearchResult",
+    "Session",
+    "SessionContext",
+    "SessionDeletion",
+    "SessionList",
+    "TransportError",
+    "WriteCounts",
+    "WriteResult",
+    "__version__",
+]

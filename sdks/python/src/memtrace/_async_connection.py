@@ -1,0 +1,110 @@
+"""Carries calls to the server and answers back, for asyncio and trio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
+
+import anyio
+import httpx
+from typing_extensions import Self
+
+from ._answers import value_of
+from ._calls import Call
+from ._connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT, address, build_headers, key, without_secrets
+from ._paging import Page, following
+from ._retries import Retries
+from .exceptions import MemtraceError
+
+if TYPE_CHECKING:
+    from .async_buffered import AsyncBufferedWriter
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Page)
+
+
+class AsyncConnection:
+    """One server and one key. Connections are kept and used again; tasks of one event loop may share it."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
+        max_retries: int = DEFAULT_RETRIES,
+        transport: httpx.AsyncBaseTransport | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
+    ):
+        """Address and key come from MEMTRACE_URL and MEMTRACE_API_KEY where they are not given.
+
+        `timeout` is in seconds, for each of connecting, sending and receiving, and for each attempt. An
+        `http_client` of yours keeps its own timeout and transport, and is not closed here.
+        """
+        self._url = address(base_url)
+        headers = build_headers(key(api_key))
+        self._owned = http_client is None
+        self._headers = {} if http_client is None else headers
+        self._client = http_client or httpx.AsyncClient(
+            base_url=self._url, headers=headers, timeout=timeout, transport=transport
+        )
+        self._retries = Retries(max_retries)
+        self._sleep = sleep
+        self._writers: WeakSet[AsyncBufferedWriter] = WeakSet()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({without_secrets(self._url)!r})"
+
+    async def close(self) -> None:
+        """Closes buffered writers, then connections. Raises BufferedWriteError for what was not written."""
+        async with AsyncExitStack() as stack:
+            if self._owned:
+                stack.push_async_callback(self._client.aclose)
+            for writer in list(self._writers):
+                stack.push_async_callback(writer.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        await self.close()
+
+    async def _run(
+        self,
+        call: Call[T],
+        retries: Retries | None = None,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+    ) -> T:
+        request = self._request(call)
+        retries = retries or self._retries
+        attempt = 0
+        while True:
+            try:
+                return value_of(await self._client.send(request), call.read)
+            except (MemtraceError, httpx.TransportError) as e:
+                wait = retries.wait_after(attempt, e)
+                if wait is None:
+                    raise
+            await (sleep or self._sleep)(wait)
+            attempt += 1
+
+    def _request(self, call: Call[T]) -> httpx.Request:
+        headers = dict(self._headers)
+        if call.idempotency_key:
+            headers["Idempotency-Key"] = call.idempotency_key
+        url = call.path if self._owned else self._url + call.path
+        return self._client.build_request(
+            call.method, url, params=call.params or None, content=call.content, headers=headers
+        )
+
+    async def _iterate(self, call: Call[P], rows: Callable[[P], list[T]]) -> AsyncIterator[T]:
+        going: Call[P] | None = call
+        while going is not None:
+            page = await self._run(going)
+            found = rows(page)
+            for row in found:
+                yield row
+            going = following(going, page, len(found))

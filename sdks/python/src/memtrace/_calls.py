@@ -1,0 +1,199 @@
+"""Each operation as a value: what is sent, and how the answer is read. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from pydantic import BaseModel
+
+from . import models as m
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One operation. Sending it again is safe: what would be done twice has an idempotency key."""
+
+    method: str
+    path: str
+    read: Callable[[bytes], T]
+    params: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] | bytes | None = None
+    idempotency_key: str | None = None
+    has_offset: bool = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is asked of a list: the parameters, or the body of a search."""
+        return self.body if isinstance(self.body, dict) else self.params
+
+    def asking(self, asked: dict[str, Any]) -> Call[T]:
+        """The same call with this asked instead."""
+        return replace(self, body=asked) if isinstance(self.body, dict) else replace(self, params=asked)
+
+    @property
+    def content(self) -> bytes | None:
+        """The body's bytes. Raises ValueError or TypeError for what JSON cannot hold."""
+        return encoded(self.body) if isinstance(self.body, dict) else self.body
+
+
+def encoded(value: Any) -> bytes:
+    """As compact JSON. Raises ValueError or TypeError for what JSON cannot hold."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def fields_of(model: BaseModel | None) -> dict[str, Any]:
+    """What was set; members of objects stay as they are, also those that are `None`."""
+    if model is None:
+        return {}
+    return {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _path(*parts: str) -> str:
+    """The parts escaped, each one step whatever is in it. Raises ValueError for an empty one."""
+    steps = [quote(part, safe="") for part in parts]
+    if not all(steps):
+        raise ValueError("an id must not be empty")
+    return "/api/v1/" + "/".join(s.replace(".", "%2E") if s in (".", "..") else s for s in steps)
+
+
+def _nothing(_: bytes) -> None:
+    return None
+
+
+class _Batch(BaseModel):
+    memories: list[m.Memory]
+    results: list[m.BatchEntry] | None = None
+    duplicates: int | None = None
+
+
+def _added(content: bytes) -> m.AddedMemories:
+    batch = _Batch.model_validate_json(content)
+    added = m.AddedMemories(batch.memories)
+    added.results, added.duplicates = batch.results, batch.duplicates
+    return added
+
+
+def add_memory(req: m.AddMemoryRequest, key: str | None = None) -> Call[m.Memory]:
+    return _post("memories", m.Memory, fields_of(req), key)
+
+
+def add_memories(memories: Sequence[m.AddMemoryRequest], key: str | None = None) -> Call[m.AddedMemories]:
+    return add_encoded([encoded(fields_of(memory)) for memory in memories], key)
+
+
+def add_encoded(memories: Sequence[bytes], key: str | None = None) -> Call[m.AddedMemories]:
+    body = b'{"memories":[' + b",".join(memories) + b"]}"
+    return Call("POST", _path("memories"), _added, body=body, idempotency_key=key or uuid4().hex)
+
+
+def get_memory(memory_id: str) -> Call[m.Memory]:
+    return Call("GET", _path("memories", memory_id), m.Memory.model_validate_json)
+
+
+def delete_memory(memory_id: str) -> Call[m.Deletion]:
+    return Call("DELETE", _path("memories", memory_id), m.Deletion.model_validate_json)
+
+
+def list_memories(opts: m.ListOptions | None) -> Call[m.MemoryList]:
+    return _listing(_path("memories"), fields_of(opts))
+
+
+def get_agent_memories(agent_id: str, opts: m.ListOptions | None) -> Call[m.MemoryList]:
+    asked = fields_of(opts)
+    asked.pop("agent_id", None)
+    return _listing(_path("agents", agent_id, "memories"), asked)
+
+
+def get_session_memories(session_id: str, opts: m.ListOptions | None) -> Call[m.MemoryList]:
+    asked = fields_of(opts)
+    asked.pop("session_id", None)
+    return _listing(_path("sessions", session_id, "memories"), asked)
+
+
+def search_memories(query: m.SearchQuery | None) -> Call[m.SearchResult]:
+    return Call("POST", _path("search"), m.SearchResult.model_validate_json, body=fields_of(query))
+
+
+def register_agent(req: m.RegisterAgentRequest, key: str | None = None) -> Call[m.Agent]:
+    return _post("agents", m.Agent, fields_of(req), key)
+
+
+def list_agents(limit: int | None, cursor: str | None) -> Call[m.AgentList]:
+    asked = _given(limit=limit, cursor=cursor)
+    return Call("GET", _path("agents"), m.AgentList.model_validate_json, asked)
+
+
+def get_agent(agent_id: str) -> Call[m.Agent]:
+    return Call("GET", _path("agents", agent_id), m.Agent.model_validate_json)
+
+
+def get_agent_stats(agent_id: str) -> Call[m.AgentStats]:
+    return Call("GET", _path("agents", agent_id, "stats"), m.AgentStats.model_validate_json)
+
+
+def delete_agent(agent_id: str) -> Call[None]:
+    return Call("DELETE", _path("agents", agent_id), _nothing)
+
+
+def create_session(req: m.CreateSessionRequest, key: str | None = None) -> Call[m.Session]:
+    return _post("sessions", m.Session, fields_of(req), key)
+
+
+def list_sessions(
+    agent_id: str | None, status: str | None, limit: int | None, cursor: str | None
+) -> Call[m.SessionList]:
+    asked = _given(agent_id=agent_id or None, status=status, limit=limit, cursor=cursor)
+    return Call("GET", _path("sessions"), m.SessionList.model_validate_json, asked)
+
+
+def get_session(session_id: str) -> Call[m.Session]:
+    return Call("GET", _path("sessions", session_id), m.Session.model_validate_json)
+
+
+def update_session(session_id: str, status: str | None, metadata: dict[str, Any] | None) -> Call[m.Session]:
+    body = _given(status=status, metadata=metadata)
+    return Call("PUT", _path("sessions", session_id), m.Session.model_validate_json, body=body)
+
+
+def get_session_context(session_id: str, opts: m.ContextOptions | None) -> Call[m.SessionContext]:
+    path = _path("sessions", session_id, "context")
+    return Call("POST", path, m.SessionContext.model_validate_json, body=fields_of(opts))
+
+
+def delete_session(session_id: str, memories: bool) -> Call[m.SessionDeletion]:
+    asked = {"memories": "true"} if memories else {}
+    return Call("DELETE", _path("sessions", session_id), m.SessionDeletion.model_validate_json, asked)
+
+
+def get_deletion(deletion_id: str) -> Call[m.Deletion]:
+    return Call("GET", _path("deletions", deletion_id), m.Deletion.model_validate_json)
+
+
+def list_deletions(limit: int | None) -> Call[m.DeletionList]:
+    return Call("GET", _path("deletions"), m.DeletionList.model_validate_json, _given(limit=limit))
+
+
+def me() -> Call[m.Me]:
+    return Call("GET", _path("me"), m.Me.model_validate_json)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _post(path: str, kind: type[M], body: dict[str, Any], key: str | None) -> Call[M]:
+    return Call("POST", _path(path), kind.model_validate_json, body=body, idempotency_key=key or uuid4().hex)
+
+
+def _listing(path: str, asked: dict[str, Any]) -> Call[m.MemoryList]:
+    return Call("GET", path, m.MemoryList.model_validate_json, asked, has_offset=True)

@@ -1,0 +1,206 @@
+"""A writer for asyncio that stores memories in batches, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+from typing_extensions import Self, Unpack
+
+from ._buffer import Buffer, Delivery, Entry, Outcome, WriteCounts, WriteResult, unwritten
+from ._calls import Call
+from ._retries import Retries
+from ._shortcuts import DecisionFields, MemoryFields, decided, remembered
+from .buffered import CLOSE_SECONDS
+from .exceptions import BufferFullError
+from .models import AddedMemories, AddMemoryRequest
+
+Run = Callable[[Call[AddedMemories], Retries], Awaitable[AddedMemories]]
+
+
+class AsyncBufferedWriter:
+    """Takes memories at once, stores them in order, and answers for each: stored, or told as failed.
+
+    A full buffer makes `add` wait. Failures go to `on_result`, or are raised by the next `flush` or `close`;
+    until then they hold their room. It belongs to one event loop, and has to be closed before that ends.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        max_batch: int,
+        max_delay: float,
+        max_pending: int,
+        max_pending_bytes: int,
+        max_retries: int,
+        on_result: Callable[[WriteResult], object] | None = None,
+    ) -> None:
+        """`on_result` is called for each memory, in the event loop."""
+        self._run = run
+        self._buffer = Buffer(
+            max_batch=max_batch,
+            max_delay=max_delay,
+            max_pending=max_pending,
+            max_pending_bytes=max_pending_bytes,
+        )
+        self._retries = Retries(max_retries)
+        self._on_result = on_result
+        self._changed = asyncio.Event()
+        self._hurry = 0
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._callback_error: Exception | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many memories are neither stored nor known to have failed."""
+        return self._buffer.pending
+
+    @property
+    def counts(self) -> WriteCounts:
+        """What became of the others, so far."""
+        return self._buffer.counts
+
+    async def add(self, request: AddMemoryRequest, *, timeout: float | None = None) -> None:
+        """Takes a memory as it is now; waits while the buffer is full.
+
+        It was not taken if this raises: BufferFullError after `timeout` seconds without room,
+        BufferedWriteError where the room is full of failures, RuntimeError when closed, ValueError or
+        TypeError for what JSON cannot hold.
+        """
+        entry = Entry.of(request)
+        try:
+            await asyncio.wait_for(self._take(entry), timeout)
+        except asyncio.TimeoutError:
+            raise BufferFullError(f"{self.pending} memories wait to be stored") from None
+
+    async def remember(self, agent_id: str, content: str, **fields: Unpack[MemoryFields]) -> None:
+        """`add` of what the client's `remember` stores."""
+        await self.add(remembered(agent_id, content, **fields))
+
+    async def decide(
+        self, agent_id: str, decision: str, reasoning: str, **fields: Unpack[DecisionFields]
+    ) -> None:
+        """`add` of what the client's `decide` stores."""
+        await self.add(decided(agent_id, decision, reasoning, **fields))
+
+    async def flush(self, timeout: float | None = None) -> WriteCounts:
+        """Returns when all that was added before is settled.
+
+        Raises BufferedWriteError with the failures nobody was told of, what `on_result` raised, or
+        TimeoutError.
+        """
+        until = self._buffer.put_so_far
+        self._hurry += 1
+        self._notify()
+        try:
+            await asyncio.wait_for(self._settled(until), timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"{self.pending} memories are still to be stored after {timeout} s") from None
+        finally:
+            self._hurry -= 1
+        return self._tell()
+
+    async def close(self, timeout: float | None = CLOSE_SECONDS) -> WriteCounts:
+        """Stores what is left, and takes nothing any more. May be called again.
+
+        What is not stored after `timeout` seconds has failed, what is on its way then too. Raises as `flush`.
+        """
+        await self._finish(timeout)
+        return self._tell()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, Exception):
+            await self.close()
+        else:
+            # Nothing may stand in the way of a cancellation; a further `close` raises what failed.
+            await self._finish(CLOSE_SECONDS)
+
+    async def _finish(self, timeout: float | None) -> None:
+        self._closed = True
+        self._notify()
+        task = self._task
+        if task is None:
+            return
+        try:
+            await asyncio.wait({task}, timeout=timeout)
+        finally:
+            # Also when this wait is cancelled: nothing goes on behind the caller's back.
+            task.cancel()
+            self._settle(self._buffer.abandon())
+        await asyncio.wait({task})
+
+    def _tell(self) -> WriteCounts:
+        failures, counts = self._buffer.tell(), self._buffer.counts
+        error, self._callback_error = self._callback_error, None
+        self._notify()
+        if failures:
+            raise unwritten(failures) from failures[0].error
+        if error is not None:
+            raise error
+        return counts
+
+    async def _take(self, entry: Entry) -> None:
+        while not self._closed and not self._buffer.has_room(entry):
+            if self._buffer.is_stuck(entry):
+                failures = self._buffer.tell()
+                raise unwritten(failures) from failures[0].error
+            await self._changed.wait()
+        if self._closed:
+            raise RuntimeError("the buffered writer is closed")
+        self._buffer.put(entry, time.monotonic())
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="memtrace-buffer")
+        self._notify()
+
+    async def _settled(self, until: int) -> None:
+        while self._buffer.settled_so_far < until:
+            await self._changed.wait()
+
+    def _notify(self) -> None:
+        """Wakes all who wait, and lets the next ones wait for the next change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _work(self) -> None:
+        while batch := await self._next():
+            delivery = Delivery(batch)
+            while call := delivery.call:
+                self._settle(delivery.answered(await self._attempt(call)))
+
+    async def _next(self) -> list[Entry]:
+        """The next batch; none when closed and empty."""
+        while True:
+            now = time.monotonic()
+            due = self._buffer.due_in(now, self._closed or self._hurry > 0)
+            if due == 0.0:
+                return self._buffer.take(now)
+            if due is None and self._closed:
+                return []
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), due)
+
+    async def _attempt(self, call: Call[AddedMemories]) -> Outcome:
+        try:
+            return await self._run(call, self._retries)
+        except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
+            return e
+
+    def _settle(self, results: list[WriteResult]) -> None:
+        if self._on_result is not None:
+            for result in results:
+                try:
+                    self._on_result(result)
+                except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+                    self._callback_error = self._callback_error or e
+        self._buffer.settle(results, told=self._on_result is not None)
+        self._notify()

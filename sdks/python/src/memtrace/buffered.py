@@ -1,0 +1,225 @@
+"""A writer for threads that stores memories in batches, in the background."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from typing_extensions import Self, Unpack
+
+from ._buffer import Buffer, Delivery, Entry, Outcome, WriteCounts, WriteResult, not_sent, unwritten
+from ._calls import Call
+from ._retries import Retries
+from ._shortcuts import DecisionFields, MemoryFields, decided, remembered
+from .exceptions import BufferFullError
+from .models import AddedMemories, AddMemoryRequest
+
+__all__ = ["BufferedWriter", "WriteCounts", "WriteResult"]
+
+CLOSE_SECONDS: Final = 60.0
+Run = Callable[[Call[AddedMemories], Retries, Callable[[float], object]], AddedMemories]
+
+
+class BufferedWriter:
+    """Takes memories at once, stores them in order, and answers for each: stored, or told as failed.
+
+    A full buffer makes `add` wait. Failures go to `on_result`, or are raised by the next `flush` or `close`;
+    until then they hold their room. Threads may share it. A program that ends without closing it closes it
+    while it ends.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        max_batch: int,
+        max_delay: float,
+        max_pending: int,
+        max_pending_bytes: int,
+        max_retries: int,
+        on_result: Callable[[WriteResult], object] | None = None,
+    ) -> None:
+        """`on_result` is called for each memory in the writer's own thread, and must not call the writer."""
+        self._run = run
+        self._buffer = Buffer(
+            max_batch=max_batch,
+            max_delay=max_delay,
+            max_pending=max_pending,
+            max_pending_bytes=max_pending_bytes,
+        )
+        self._retries = Retries(max_retries)
+        self._on_result = on_result
+        self._changed = threading.Condition()
+        self._gave_up = threading.Event()
+        self._hurry = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._callback_error: Exception | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many memories are neither stored nor known to have failed."""
+        with self._changed:
+            return self._buffer.pending
+
+    @property
+    def counts(self) -> WriteCounts:
+        """What became of the others, so far."""
+        with self._changed:
+            return self._buffer.counts
+
+    def add(self, request: AddMemoryRequest, *, timeout: float | None = None) -> None:
+        """Takes a memory as it is now; waits while the buffer is full.
+
+        It was not taken if this raises: BufferFullError after `timeout` seconds without room,
+        BufferedWriteError where the room is full of failures, RuntimeError when closed, ValueError or
+        TypeError for what JSON cannot hold.
+        """
+        entry = Entry.of(request)
+        with self._changed:
+            self._wait_for_room(entry, timeout)
+            if self._closed:
+                raise RuntimeError("the buffered writer is closed")
+            self._buffer.put(entry, time.monotonic())
+            if self._thread is None:
+                self._start()
+            self._changed.notify_all()
+
+    def remember(self, agent_id: str, content: str, **fields: Unpack[MemoryFields]) -> None:
+        """`add` of what the client's `remember` stores."""
+        self.add(remembered(agent_id, content, **fields))
+
+    def decide(self, agent_id: str, decision: str, reasoning: str, **fields: Unpack[DecisionFields]) -> None:
+        """`add` of what the client's `decide` stores."""
+        self.add(decided(agent_id, decision, reasoning, **fields))
+
+    def flush(self, timeout: float | None = None) -> WriteCounts:
+        """Returns when all that was added before is settled.
+
+        Raises BufferedWriteError with the failures nobody was told of, what `on_result` raised, or
+        TimeoutError.
+        """
+        self._refuse_own_thread()
+        with self._changed:
+            until = self._buffer.put_so_far
+            self._hurry += 1
+            self._changed.notify_all()
+            try:
+                done = self._changed.wait_for(lambda: self._buffer.settled_so_far >= until, timeout)
+            finally:
+                self._hurry -= 1
+        if not done:
+            raise TimeoutError(f"{self.pending} memories are still to be stored after {timeout} seconds")
+        return self._tell()
+
+    def close(self, timeout: float | None = CLOSE_SECONDS) -> WriteCounts:
+        """Stores what is left, and takes nothing any more. May be called again.
+
+        After `timeout` seconds the request under way is awaited, and the rest has failed. Raises as `flush`.
+        """
+        self._refuse_own_thread()
+        self._finish(timeout)
+        return self._tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        else:
+            # Nothing may stand in the way of an interrupt; a further `close` raises what failed.
+            self._finish(CLOSE_SECONDS)
+
+    def _finish(self, timeout: float | None) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is None:
+            return
+        try:
+            self._thread.join(timeout)
+        finally:
+            # Also when this wait is interrupted: the thread ends after its request at the latest.
+            self._gave_up.set()
+        self._thread.join()
+        atexit.unregister(self.close)
+
+    def _tell(self) -> WriteCounts:
+        with self._changed:
+            failures, counts = self._buffer.tell(), self._buffer.counts
+            error, self._callback_error = self._callback_error, None
+            self._changed.notify_all()
+        if failures:
+            raise unwritten(failures) from failures[0].error
+        if error is not None:
+            raise error
+        return counts
+
+    def _wait_for_room(self, entry: Entry, timeout: float | None) -> None:
+        def may_go_on() -> bool:
+            return self._closed or self._buffer.is_stuck(entry) or self._buffer.has_room(entry)
+
+        if threading.current_thread() is self._thread:
+            timeout = 0.0
+        if not self._changed.wait_for(may_go_on, timeout):
+            raise BufferFullError(f"{self._buffer.pending} memories wait to be stored")
+        if self._buffer.is_stuck(entry) and not self._closed:
+            failures = self._buffer.tell()
+            raise unwritten(failures) from failures[0].error
+
+    def _refuse_own_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("on_result must not wait for the writer that calls it")
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="memtrace-buffer", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def _work(self) -> None:
+        while batch := self._next():
+            delivery = Delivery(batch)
+            while call := delivery.call:
+                self._settle(delivery.answered(self._attempt(call)))
+
+    def _next(self) -> list[Entry]:
+        """The next batch; none when closed and empty."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                due = self._buffer.due_in(now, self._closed or self._hurry > 0)
+                if due == 0.0:
+                    return self._buffer.take(now)
+                if due is None and self._closed:
+                    return []
+                self._changed.wait(due)
+
+    def _attempt(self, call: Call[AddedMemories]) -> Outcome:
+        try:
+            if self._gave_up.is_set():
+                raise not_sent()
+            return self._run(call, self._retries, self._pause)
+        except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
+            return e
+
+    def _pause(self, seconds: float) -> None:
+        if self._gave_up.wait(seconds):
+            raise not_sent()
+
+    def _settle(self, results: list[WriteResult]) -> None:
+        if self._on_result is not None:
+            for result in results:
+                try:
+                    self._on_result(result)
+                except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+                    self._callback_error = self._callback_error or e
+        with self._changed:
+            self._buffer.settle(results, told=self._on_result is not None)
+            self._changed.notify_all()
