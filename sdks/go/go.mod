@@ -1,0 +1,3 @@
+module github.com/Basekick-Labs/memtrace/pkg/sdk
+
+go 1.22
