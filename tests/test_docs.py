@@ -18,6 +18,7 @@ from core.version import VERSION
 from handlers.cli.main import app
 from handlers.http import checks
 from handlers.http.errors import status_of
+from handlers.http.mcp_door import MCP
 from handlers.http.routes import ROUTES
 
 ROOT: Final = Path(__file__).parent.parent
@@ -122,7 +123,7 @@ def test_the_routes_are_those_of_the_table_of_routes() -> None:
 
 
 def test_every_route_that_is_mentioned_is_served() -> None:
-    served = {(one.method, one.path) for one in ROUTES} | {
+    served = {(MCP.method, MCP.path)} | {(one.method, one.path) for one in ROUTES} | {
         (one.method, one.path.removeprefix("/api/v1")) for one in ROUTES
     }
     mentioned = re.findall(r"`(GET|POST|PUT|DELETE) (/[^`? ]*)", everywhere())

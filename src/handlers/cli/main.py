@@ -24,6 +24,7 @@ from handlers.cli import (
     health,
     import_,
     keys,
+    mcp,
     migrate,
     moving,
     orgs,
@@ -67,6 +68,7 @@ app.command("export")(export.export)
 app.command("import")(import_.import_)
 app.command("rekey")(rekey.rekey)
 app.command("migrate")(migrate.migrate)
+app.command("mcp")(mcp.mcp)
 app.command("cost")(cost.cost)
 app.command("version")(configuration.version)
 

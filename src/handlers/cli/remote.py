@@ -22,6 +22,7 @@ LOCAL: Final = frozenset(
         "health",
         "import",
         "keygen master",
+        "mcp",
         "migrate",
         "restore",
         "serve",

@@ -14,6 +14,7 @@ from handlers.http.cors import Cors
 from handlers.http.dispatch import Dispatch
 from handlers.http.doors import Documents, Doors
 from handlers.http.exchange import Exchange, Telling
+from handlers.http.mcp_door import MCP
 from handlers.http.repeats import Repeats
 from handlers.http.routes import ROUTES
 from handlers.http.service import Limits, Service
@@ -51,6 +52,7 @@ def doors_of(services: Services) -> Doors:
         board=services.board,
         documents=documents(),
         shows_details=settings.server.health_details,
+        origins=frozenset(settings.server.cors_origins),
     )
 
 
@@ -70,7 +72,7 @@ def application(doors: Doors, settings: Settings) -> Exchange:
         queue_seconds=settings.limits.max_queue_ms / 1_000,
     )
     admission = Admission(room=room, metrics=doors.metrics)
-    dispatch = Dispatch(ROUTES)
+    dispatch = Dispatch((*ROUTES, MCP))
     return Exchange(
         service=Service(doors=doors, dispatch=dispatch, limits=limits, admission=admission, cors=cors),
         cors=cors,

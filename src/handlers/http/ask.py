@@ -25,6 +25,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     query: bytes
     body: bytes
     headers: Headers
+    request_id: bytes = b""
+    """Of a request with a body."""
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):

@@ -46,3 +46,5 @@ class Doors:
     documents: Documents
     shows_details: bool
     """Whether probes, which need no key, tell of single orgs."""
+    origins: frozenset[str] = frozenset()
+    """Whose pages may speak MCP, beside those of this machine."""

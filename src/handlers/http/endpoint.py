@@ -4,8 +4,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.model.errors import MemtraceError
-from core.model.tenant import Permission
+from core.model.errors import Forbidden, MemtraceError
+from core.model.tenant import Permission, Principal
 from handlers.http.ask import Ask, Reply
 from handlers.http.doors import Doors
 
@@ -16,11 +16,11 @@ Errors = tuple[type[MemtraceError], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One operation. `permission` None: no key is needed."""
+    """One operation. `permission` None: no key is needed; "any": whatever key."""
 
     method: Method
     path: str
-    permission: Permission | None
+    permission: Permission | Literal["any"] | None
     handler: Handler
     summary: str
     answers: tuple[type[Any], ...] = ()
@@ -41,13 +41,26 @@ class Endpoint:
     media: str = "application/json"
     is_probe: bool = False
     """Whether it is answered also when too much is asked, and while stopping."""
+    rewords: Callable[[Reply], Reply] | None = None
+    """Gives its errors another shape, where callers expect one."""
 
     @property
     def kind(self) -> str:
         """By which its times are counted."""
-        return self.permission or "other"
+        return self.permission if self.permission in ("read", "write", "admin") else "other"
 
     @property
     def name(self) -> str:
         """Unique among the operations."""
         return f"{self.handler.__module__.rsplit('.', 1)[-1]}_{self.handler.__name__}"
+
+
+def permit(endpoint: Endpoint, principal: Principal) -> None:
+    """Raises Forbidden where the caller's key lacks the permission that the operation asks for."""
+    wanted = endpoint.permission
+    if wanted is None or wanted == "any" or principal.may(wanted):
+        return
+    raise Forbidden(
+        f"this API key lacks the permission `{wanted}`",
+        hint="ask an admin for a key made with `--permissions`",
+    )

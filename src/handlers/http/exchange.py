@@ -97,7 +97,7 @@ class Exchange:
         origin = headers.get(b"origin")
         if origin is not None:
             head += self._cors.headers(origin)
-        if visit.endpoint is not None and visit.endpoint.permission == "read":
+        if visit.endpoint is not None and visit.endpoint.permission in ("read", "any"):
             head += _NO_STORE  # the key travels in a header that shared caches do not know
         await send({"type": "http.response.start", "status": reply.status, "headers": head})
         body = b"" if scope["method"] == "HEAD" else reply.body
@@ -109,11 +109,11 @@ class Exchange:
             self._metrics.count("memtrace_refused_total", 1, reason)
         if is_for_operators(error):
             telemetry.warning("request_failed", code=error.code, reason=error.message, **visit.about())
-        return error_reply(error, visit.request_id.decode())
+        return _worded(error_reply(error, visit.request_id.decode()), visit)
 
     def _failure(self, error: Exception, visit: Visit) -> Reply:
         telemetry.error("request_failed", code="internal_error", fault=fault_of(error), **visit.about())
-        return failure_reply(visit.request_id.decode())
+        return _worded(failure_reply(visit.request_id.decode()), visit)
 
     def _note(self, visit: Visit, scope: Scope, status: int, seconds: float) -> None:
         kind = visit.endpoint.kind if visit.endpoint is not None else "other"
@@ -132,6 +132,12 @@ class Exchange:
             milliseconds=round(seconds * 1000, 1),
             **visit.about(),
         )
+
+
+def _worded(reply: Reply, visit: Visit) -> Reply:
+    if visit.endpoint is None or visit.endpoint.rewords is None:
+        return reply
+    return visit.endpoint.rewords(reply)
 
 
 def _is_remarkable(visit: Visit, status: int, seconds: float) -> bool:

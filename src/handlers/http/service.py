@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from core.model.errors import DeadlineExceeded, Forbidden, NotFound
+from core.model.errors import DeadlineExceeded, NotFound
 from core.model.tenant import Principal
 from handlers.http.admission import STRANGERS, Admission
 from handlers.http.ask import Ask, Headers, Reply
@@ -14,7 +14,7 @@ from handlers.http.cors import Cors, HeaderList
 from handlers.http.deadlines import Deadlines, TimeIsUp
 from handlers.http.dispatch import Dispatch, allowed
 from handlers.http.doors import Doors
-from handlers.http.endpoint import Endpoint
+from handlers.http.endpoint import Endpoint, permit
 from handlers.http.errors import method_not_allowed
 from handlers.http.patience import patience_of
 from handlers.http.rate_headers import rate_headers
@@ -104,11 +104,7 @@ class Service:
         """Key, permission and rate come before a place is taken, and all of them before the body."""
         if endpoint.permission is not None:
             principal = visit.principal = await self._caller(visit, headers)
-            if not principal.may(endpoint.permission):
-                raise Forbidden(
-                    f"this API key lacks the permission `{endpoint.permission}`",
-                    hint="ask an admin for a key made with `--permissions`",
-                )
+            permit(endpoint, principal)
             if self._doors.limiter.limits(principal):
                 visit.is_limited = True
                 self._doors.limiter.admit_request(principal, writes=endpoint.writes_memories)
@@ -135,7 +131,7 @@ class Service:
         self._admission.hold(visit.principal.org_id, size)
         try:
             body = await self._bodies.read(receive)
-            ask = Ask(visit.principal, params, scope["query_string"], body, headers)
+            ask = Ask(visit.principal, params, scope["query_string"], body, headers, visit.request_id)
             return await self._in_time(visit, endpoint.handler(self._doors, ask))
         finally:
             self._admission.release(visit.principal.org_id, size)
