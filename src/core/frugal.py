@@ -1,23 +1,30 @@
-"""structlog without what it would only want for terminals: we render lines ourselves.
+"""Libraries without what they load only because it happens to be installed: structlog for one.
 
-Where `rich` is installed, structlog loads it, and all that it needs, for tracebacks in colour:
-measured, 45 ms of every command and of every cold start.
+We render log lines ourselves. Where `rich` is installed, structlog loads it, and all that it needs,
+for tracebacks in colour: measured, 45 ms of every command and of every cold start.
 """
 
+import contextlib
 import sys
-from types import ModuleType
-from typing import Final
+from collections.abc import Iterator
 
-_UNWANTED: Final = ("rich", "better_exceptions", "colorama")
-_before: Final[dict[str, ModuleType]] = {name: sys.modules[name] for name in _UNWANTED if name in sys.modules}
-for _name in _UNWANTED:
-    sys.modules[_name] = None  # type: ignore[assignment]
-try:
+
+@contextlib.contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Within, nothing that is imported finds these; afterwards they are as they were."""
+    before = {name: sys.modules[name] for name in names if name in sys.modules}
+    for name in names:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+with without("rich", "better_exceptions", "colorama", "greenlet"):
     import structlog as structlog
     from structlog.typing import EventDict as EventDict
     from structlog.typing import Processor as Processor
     from structlog.typing import WrappedLogger as WrappedLogger
-finally:
-    for _name in _UNWANTED:
-        del sys.modules[_name]
-    sys.modules.update(_before)

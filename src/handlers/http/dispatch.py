@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
-from starlette.routing import Match, Route
-
+from core.frugal import without
 from handlers.http.endpoint import Endpoint
+
+with without("python_multipart", "multipart"):  # for forms, which we do not take
+    from starlette.routing import Match, Route
 
 _NO_PARAMS: Final[Mapping[str, str]] = {}
 Found = tuple[Mapping[str, Endpoint], Mapping[str, str]]
