@@ -129,13 +129,19 @@ CALLS: Sequence[tuple[str, str, Any, str]] = [
     ("GET", "/metrics", None, ""),
     ("GET", "/openapi.json", None, ""),
     ("GET", "/docs", None, ""),
+    ("GET", "/api/v1/journal", None, ""),
+    ("GET", "/api/v1/dead-letters", None, "?limit=1"),
+    ("GET", "/api/v1/dead-letters", None, "?limit=0"),
+    ("GET", "/console", None, ""),
+    ("GET", "/console/", None, ""),
+    ("GET", "/console/{version}/{name}", None, "none"),
 ]
 
 
 async def test_real_answers_are_as_documented(api: Api) -> None:
     await api.remember("found by its key", dedup_key="key")
     for method, path, body, rest in CALLS:
-        url = path.replace("{id}", rest) if "{id}" in path else path + rest
+        url = re.sub(r"{\w+}", rest, path) if "{" in path else path + rest
         assert_documented(await api.send(method, url, body), method, path)
     session = (await api.post("/api/v1/sessions", {"agent_id": "a"})).json["id"]
     for method, change in (("GET", None), ("PUT", {"status": "closed"})):

@@ -53,6 +53,7 @@ def test_names_and_places_are_unique() -> None:
 def test_what_needs_no_key_is_known_by_heart() -> None:
     assert {e.path for e in OPEN} == {
         "/health", "/ready", "/livez", "/metrics", "/openapi.json", "/docs",
+        "/console", "/console/", "/console/{version}/{name}",
     }  # fmt: skip
 
 
@@ -96,8 +97,9 @@ async def test_a_key_with_the_permission_or_admin_is_let_in(api: Api) -> None:
 async def test_probes_and_documents_need_no_key(api: Api) -> None:
     for endpoint in OPEN:
         answer = await api.as_("").send(endpoint.method, endpoint.path)
-        assert answer.status in (200, 503), named(endpoint)
-        assert answer.headers["content-type"].startswith(endpoint.media)
+        assert answer.status in (endpoint.status, 404 if "{" in endpoint.path else 503), named(endpoint)
+        if answer.status != 404:
+            assert answer.headers["content-type"].startswith(endpoint.media)
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.adapters.sqlite.leases import owner_name
+from core.adapters.sqlite.ledger import SqliteLedger
 from core.model.errors import LeaseLost
 from core.model.memory import decode, parse_id
-from core.ports import Lease, Parcel
+from core.ports import Backlog, Lease, Parcel
 from tests.contract.journals import ACME, OTHER, WINDOW, Installation, Shop, Workshop, draft, named
 
 MUCH = 1 << 30
@@ -252,6 +253,29 @@ async def test_backlogs_tell_each_orgs_state(shop: Shop) -> None:
     assert (other.owed, other.claims) == (1, 1)
     total = await shop.total()
     assert (total.owed, total.delivered, total.dead, total.oldest) == (2, 1, 1, first.times[2])
+
+
+async def test_one_orgs_backlog_is_that_of_the_list(shop: Shop) -> None:
+    lease = await shop.leased()
+    first = await written(shop, "a", "b", "c")
+    await shop.outbox.delivered(Parcel(ACME, first.times[:1], b""), lease, 0)
+    await shop.outbox.dead(ACME, first.times[1:2], "x", lease)
+    await shop.journal.append(OTHER, [draft("z")], None)
+    for backlog in await shop.ledger.backlogs():
+        assert await shop.ledger.backlog(backlog.org_id) == backlog
+
+
+async def test_an_org_that_never_wrote_has_an_empty_backlog(shop: Shop) -> None:
+    assert await shop.ledger.backlog(ACME) == Backlog(ACME, 0, 0, 0, 0, 0, None)
+
+
+async def test_the_oldest_owed_is_looked_for_among_so_many_rows_at_most(file_shop: Workshop) -> None:
+    theirs = await written(file_shop, "a", "b", "c", org=OTHER)
+    mine = await written(file_shop, "mine")
+    ledger = SqliteLedger(file_shop.database, most_looked_at=2)
+    assert (await ledger.backlog(ACME)).oldest == theirs.times[1]
+    ledger = SqliteLedger(file_shop.database, most_looked_at=4)
+    assert (await ledger.backlog(ACME)).oldest == mine.times[0]
 
 
 async def walked(shop: Shop, lease: Lease, max_rows: int = 3) -> None:

@@ -15,6 +15,7 @@ from core.deletions import Forgetting
 from core.hashing import Hasher
 from core.health import Health
 from core.ingest import Ingest
+from core.outstanding import Outstanding
 from core.ports import Clock, EventStore, HealthBoard, Journal, Ledger, Replies, Sender
 from core.recall import Recall
 from core.sessions import Sessions
@@ -47,6 +48,7 @@ class Services:
     forgetting: Forgetting
     replies: Replies
     health: Health
+    outstanding: Outstanding
     ledger: Ledger
     board: HealthBoard
 
@@ -73,6 +75,7 @@ def services_on(ground: Ground, closing: contextlib.ExitStack) -> Services:
     settings, clock, metrics, backend = ground.settings, ground.clock, ground.metrics, ground.backend
     recall = _recall(ground)
     sessions = backend.sessions
+    health = Health(board=ground.probed.board, bindings=ground.probed.bindings, clock=clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -91,7 +94,8 @@ def services_on(ground: Ground, closing: contextlib.ExitStack) -> Services:
         sessions=Sessions(sessions=sessions, clock=clock),
         forgetting=_forgetting(ground, recall),
         replies=backend.replies,
-        health=Health(board=ground.probed.board, bindings=ground.probed.bindings, clock=clock),
+        health=health,
+        outstanding=_outstanding(ground, health),
         ledger=ground.probed.ledger,
         board=ground.probed.board,
     )
@@ -122,6 +126,16 @@ def _gate(ground: Ground, closing: contextlib.ExitStack) -> Gate:
         keys=backend.keys, callers=callers, hasher=Hasher(), clock=ground.clock, metrics=ground.metrics
     )
     return closing.enter_context(contextlib.closing(gate))
+
+
+def _outstanding(ground: Ground, health: Health) -> Outstanding:
+    return Outstanding(
+        ledger=ground.backend.ledger,
+        dead_letters=lambda: ground.backend.dead_letters,
+        journal=ground.journal,
+        health=health,
+        clock=ground.clock,
+    )
 
 
 def _forgetting(ground: Ground, recall: Recall) -> Forgetting:

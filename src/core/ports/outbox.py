@@ -222,6 +222,13 @@ class Ledger(Protocol):
         """Per org that has anything in the journal."""
         ...
 
+    async def backlog(self, org_id: OrgId) -> Backlog:
+        """This org's alone, cheap whatever others have; zeros where it never wrote.
+
+        `oldest` is too early where more than is looked at lies in front of it.
+        """
+        ...
+
     async def total(self) -> Backlog:
         """All orgs together (their id empty); cheap enough for every scrape."""
         ...

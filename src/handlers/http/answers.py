@@ -212,6 +212,43 @@ class MeAnswer(Struct, kw_only=True, omit_defaults=True):
     has_binding: bool
 
 
+class StoreSeen(Struct, kw_only=True, omit_defaults=True):
+    """The org's store, as the flusher saw it last."""
+
+    answers: bool
+    age_seconds: Annotated[float, Meta(description="how old that is")] | UnsetType = UNSET
+
+
+class JournalAnswer(Struct, kw_only=True, omit_defaults=True):
+    """What the org's journal holds, in numbers."""
+
+    org_id: str
+    owed: Annotated[int, Meta(description="memories that the store has not accepted yet")]
+    delivered: Annotated[int, Meta(description="that it accepted and that are not proven to be there")]
+    dead: Annotated[int, Meta(description="that it refused for good")]
+    bytes: Annotated[int, Meta(description="the size of all three")]
+    claims: Annotated[int, Meta(description="dedup keys of the window")]
+    oldest_owed: Moment = ""
+    oldest_owed_seconds: Annotated[float, Meta(description="its age")] | UnsetType = UNSET
+    store: StoreSeen | UnsetType = UNSET
+
+
+class DeadLetterAnswer(Struct, kw_only=True):
+    """A memory that no store would take; it stays readable."""
+
+    memory: MemoryAnswer
+    reason: str
+    died_at: Moment
+
+
+class DeadLetterListAnswer(Struct, kw_only=True):
+    """The newest dead letters."""
+
+    dead_letters: list[DeadLetterAnswer]
+    count: int
+    has_more: bool
+
+
 class HealthAnswer(Struct, kw_only=True, omit_defaults=True):
     """The process, and what the flusher last saw of each org's store."""
 

@@ -18,6 +18,7 @@ from handlers.http.mcp_door import MCP
 from handlers.http.repeats import Repeats
 from handlers.http.routes import ROUTES
 from handlers.http.service import Limits, Service
+from handlers.http.shelf import Shelf
 
 _MICROS_PER_HOUR: Final = 3_600 * 1_000_000
 
@@ -50,7 +51,9 @@ def doors_of(services: Services) -> Doors:
         health=services.health,
         ledger=services.ledger,
         board=services.board,
+        outstanding=services.outstanding,
         documents=documents(),
+        console=Shelf() if settings.server.console else None,
         shows_details=settings.server.health_details,
         origins=frozenset(settings.server.cors_origins),
     )

@@ -9,12 +9,14 @@ from core.deletions import Forgetting
 from core.health import Health
 from core.ingest import Ingest
 from core.limiter import Limiter
+from core.outstanding import Outstanding
 from core.ports import Clock, HealthBoard, Ledger
 from core.recall import Recall
 from core.sessions import Sessions
 from core.storyteller import Storyteller
 from core.telemetry import MetricsExporter
 from handlers.http.repeats import Repeats
+from handlers.http.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ class Doors:
     health: Health
     ledger: Ledger
     board: HealthBoard
+    outstanding: Outstanding
     documents: Documents
+    console: Shelf | None
+    """None where the operator switched it off."""
     shows_details: bool
     """Whether probes, which need no key, tell of single orgs."""
     origins: frozenset[str] = frozenset()

@@ -174,6 +174,12 @@ class DeletionsQuery(Struct, kw_only=True):
     limit: Limit = 100
 
 
+class DeadLettersQuery(Struct, kw_only=True):
+    """Query parameters of the list of dead letters."""
+
+    limit: Limit = 100
+
+
 class SessionDeletionQuery(Struct, kw_only=True):
     """What is deleted with a session."""
 

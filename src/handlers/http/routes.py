@@ -19,7 +19,7 @@ from core.model.errors import (
     StoreTimeout,
     TooManyDeletions,
 )
-from handlers.http import agents, deletions, memories, probes, published, sessions
+from handlers.http import agents, console, deletions, journal, memories, probes, published, sessions
 from handlers.http import answers as out
 from handlers.http import given as into
 from handlers.http.endpoint import Endpoint, Errors, Handler
@@ -238,6 +238,23 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
     ),
     Endpoint(
         method="GET",
+        path=f"{API}/journal",
+        permission="read",
+        handler=journal.get,
+        summary="Count what the journal owes, awaits and gave up, and say whether the store answers",
+        answers=(out.JournalAnswer,),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{API}/dead-letters",
+        permission="read",
+        handler=journal.dead_letters,
+        summary="List memories that no store would take, the newest first",
+        query=into.DeadLettersQuery,
+        answers=(out.DeadLetterListAnswer,),
+    ),
+    Endpoint(
+        method="GET",
         path=f"{API}/me",
         permission="read",
         handler=probes.me,
@@ -257,4 +274,20 @@ ROUTES: Final[tuple[Endpoint, ...]] = (
     _probe("/metrics", probes.metrics, "Metrics in Prometheus' text form", media="text/plain", is_probe=True),
     _probe("/openapi.json", published.document, "This document"),
     _probe("/docs", published.page, "The operations as a page", media="text/html"),
+    _probe("/console", console.page, "The console", media="text/html", errors=(NotFound,)),
+    _probe(
+        "/console/",
+        console.way_home,
+        "The way to the console",
+        status=308,
+        media="text/plain",
+        errors=(NotFound,),
+    ),
+    _probe(
+        "/console/{version}/{name}",
+        console.file,
+        "A file of the console",
+        media="text/javascript",
+        errors=(NotFound,),
+    ),
 )

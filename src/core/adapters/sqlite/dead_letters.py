@@ -34,9 +34,9 @@ class SqliteDeadLetters:
 
     async def list_dead(self, org_id: OrgId | None, limit: int) -> list[DeadLetter]:
         def read(connection: sqlite3.Connection) -> list[DeadLetter]:
+            whose = "" if org_id is None else "AND org_no = (SELECT org_no FROM ledger WHERE org_id = :org)"
             rows = connection.execute(
-                f"{_COLUMNS} WHERE state = {DEAD} AND (:org IS NULL OR org_id = :org)"
-                " ORDER BY journal.time DESC LIMIT :limit",
+                f"{_COLUMNS} WHERE state = {DEAD} {whose} ORDER BY journal.time DESC LIMIT :limit",
                 {"org": org_id, "limit": limit},
             )
             return [_letter(row) for row in rows]

@@ -20,16 +20,34 @@ _BACKLOGS = f"""
         ON oldest.org_no = l.org_no
     WHERE l.org_no > 0 ORDER BY org_id
 """
+_BACKLOG = f"""
+    SELECT org_no, rows, bytes, claims,
+        (SELECT count(*) FROM journal j WHERE j.state = {DELIVERED} AND j.org_no = l.org_no),
+        (SELECT count(*) FROM journal j WHERE j.state = {DEAD} AND j.org_no = l.org_no)
+    FROM ledger l WHERE org_id = ?
+"""
+_OLDEST = """
+    SELECT min(time) FILTER (WHERE state = 0 AND org_no = :org_no), max(time), count(*)
+    FROM (SELECT time, state, org_no FROM journal ORDER BY time LIMIT :most)
+"""
+_MOST_LOOKED_AT: Final = 20_000
+"""Others' rows may lie in front of an org's own."""
 
 
 class SqliteLedger:
     """Implements `Ledger`."""
 
-    def __init__(self, database: Database, *, sweeps_all: bool = False) -> None:
-        """`sweeps_all`: the sweep is also for rows that were never received, as in `SqliteOutbox`."""
+    def __init__(
+        self, database: Database, *, sweeps_all: bool = False, most_looked_at: int = _MOST_LOOKED_AT
+    ) -> None:
+        """`sweeps_all`: the sweep is also for rows that were never received, as in `SqliteOutbox`.
+
+        `most_looked_at`: rows among which one org's oldest owed memory is looked for.
+        """
         self._database = database
         self._sweeps_all = sweeps_all
         self._looked_at: Micros = 0
+        self._most = most_looked_at
 
     async def backlogs(self) -> list[Backlog]:
         def read(connection: sqlite3.Connection) -> list[Backlog]:
@@ -37,6 +55,18 @@ class SqliteLedger:
                 Backlog(OrgId(org), rows - delivered - dead, delivered, dead, size, claims, oldest)
                 for org, rows, size, claims, delivered, dead, oldest in connection.execute(_BACKLOGS)
             ]
+
+        return await self._database.read(read)
+
+    async def backlog(self, org_id: OrgId) -> Backlog:
+        def read(connection: sqlite3.Connection) -> Backlog:
+            found = connection.execute(_BACKLOG, (org_id,)).fetchone()
+            if found is None:
+                return Backlog(org_id, 0, 0, 0, 0, 0, None)
+            org_no, rows, size, claims, delivered, dead = found
+            owed = rows - delivered - dead
+            oldest = _oldest_owed(connection, org_no, self._most) if owed else None
+            return Backlog(org_id, owed, delivered, dead, size, claims, oldest)
 
         return await self._database.read(read)
 
@@ -93,3 +123,10 @@ class SqliteLedger:
             return [OrgId(org) for (org,) in rows]
 
         return await self._database.read(read)
+
+
+def _oldest_owed(connection: sqlite3.Connection, org_no: int, most: int) -> Micros | None:
+    """Where more rows are in front of it than are looked at, the time where looking ended."""
+    oldest: Micros | None
+    oldest, last, count = connection.execute(_OLDEST, {"org_no": org_no, "most": most}).fetchone()
+    return last if oldest is None and count == most else oldest

@@ -12,7 +12,7 @@ from core.adapters.dynamodb.client import Dynamo, together
 from core.adapters.dynamodb.journal.attention import Attention
 from core.adapters.dynamodb.journal.reading import Source, questions
 from core.adapters.dynamodb.journal.rows import DELIVERED, OWED, SECOND
-from core.adapters.dynamodb.journal.standing import Standing, all_standings
+from core.adapters.dynamodb.journal.standing import Standing, all_standings, read_standing
 from core.model.memory import Micros, OrgId, Span
 from core.ports import Backlog, Clock
 
@@ -35,6 +35,12 @@ class DynamoLedger:
         standings = await self._list()
         oldest = await together(partial(self._oldest_owed, standing) for standing in standings)
         return [_backlog(standing, time) for standing, time in zip(standings, oldest, strict=True)]
+
+    async def backlog(self, org_id: OrgId) -> Backlog:
+        standing = await read_standing(self._dynamo, org_id)
+        if standing is None:
+            return Backlog(org_id, 0, 0, 0, 0, 0, None)
+        return _backlog(standing, await self._oldest_owed(standing))
 
     async def total(self) -> Backlog:
         """Looks for the oldest owed memory in orgs that have rows, as far as their counters know."""

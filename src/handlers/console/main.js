@@ -1,0 +1,51 @@
+// Starts the console: asks for a key, or shows where the address points.
+
+import { Api } from "./api.js";
+import { fill } from "./dom.js";
+import { forgetKey, keepKey, readKey } from "./key.js";
+import { shell } from "./shell.js";
+import { signIn } from "./sign-in.js";
+import { refreshAges } from "./times.js";
+
+const app = document.getElementById("app");
+const AGES = 20_000;
+let close = () => {};
+
+async function start() {
+  const key = readKey();
+  if (!key) return ask();
+  try {
+    await open(key);
+  } catch (problem) {
+    ask(problem);
+  }
+}
+
+/** Raises the Problem when the key does not open. */
+async function open(key) {
+  const me = await new Api(key).get("me");
+  keepKey(key);
+  const frame = shell({ api: new Api(key, signOut), me, signOut: () => signOut() });
+  show(frame);
+  frame.go();
+}
+
+function ask(problem = null) {
+  show(signIn({ open, problem }));
+}
+
+function signOut(problem = null) {
+  forgetKey();
+  history.replaceState(null, "", location.pathname);
+  ask(problem);
+}
+
+function show(view) {
+  close();
+  close = view.close;
+  fill(app, view.node);
+  view.focus?.();
+}
+
+setInterval(refreshAges, AGES);
+start();

@@ -1,0 +1,74 @@
+// A session's story from its first memory on, and beside it what a model would be told of it.
+
+import { part } from "./api.js";
+import { contextPreview } from "./context.js";
+import { el, fill } from "./dom.js";
+import { MemoryList } from "./memories.js";
+import { pages } from "./pages.js";
+import { to } from "./places.js";
+import { age } from "./times.js";
+import { empty } from "./trouble.js";
+
+const PAGE = 100;
+
+export function sessionView({ api }, { id }) {
+  const about = el("div", { class: "about-session" });
+  const list = new MemoryList(api, { ascending: true, without: ["session"] });
+  const leaving = new AbortController();
+  const preview = contextPreview(api, id);
+
+  const story = pages({
+    async ask(cursor, signal) {
+      const page = await api.get(`sessions/${part(id)}/memories`, { order: "asc", limit: PAGE, cursor }, signal);
+      return { items: page.memories, cursor: page.next_cursor };
+    },
+    add: (memories) => list.append(memories),
+    clear: () => list.clear(),
+    none: () => empty("Nothing was remembered in this session"),
+    older: "Read on",
+    end: "Here the story ends, so far.",
+  });
+
+  async function introduce() {
+    try {
+      fill(about, record(await api.get(`sessions/${part(id)}`, {}, leaving.signal)));
+    } catch (problem) {
+      if (leaving.signal.aborted) return;
+      const says = problem.kind === "missing" ? "Not registered: its memories share this id, and that is enough." : problem.says;
+      fill(about, el("p", { class: "help" }, says));
+    }
+  }
+
+  introduce();
+  story.load();
+  const node = el("div", {},
+    el("div", { class: "heading" }, el("h1", { class: "id" }, id)),
+    about,
+    el("div", { class: "two" },
+      el("section", { class: "story", "aria-label": "Story" }, el("h2", { class: "unseen" }, "Story"), list.node, story.node),
+      preview.node,
+    ),
+  );
+  return {
+    title: id,
+    node,
+    close() {
+      leaving.abort();
+      story.close();
+      preview.close();
+    },
+  };
+}
+
+function record(session) {
+  return [
+    el("p", { class: "line" },
+      el("span", { class: "status", data: { status: session.status } }, session.status),
+      el("a", { href: to("agent", session.agent_id) }, session.agent_id),
+      el("span", {}, "opened ", age(session.created_at)),
+      session.closed_at ? el("span", {}, "closed ", age(session.closed_at)) : null,
+    ),
+    session.metadata ? el("dl", { class: "meta" }, Object.entries(session.metadata).map(([name, value]) => [
+      el("dt", {}, name), el("dd", {}, typeof value === "string" ? value : JSON.stringify(value))])) : null,
+  ];
+}

@@ -1,0 +1,166 @@
+// What all agents remember, the newest first, filtered while one types; new memories come by themselves.
+
+import { button, el, fill, say } from "./dom.js";
+import { filters, question } from "./filters.js";
+import { MemoryList } from "./memories.js";
+import { note } from "./places.js";
+import { poll } from "./poll.js";
+import { counted } from "./times.js";
+import { empty, loading, trouble } from "./trouble.js";
+
+const PAGE = 50;
+const LOOK = 4_000;
+const OVERLAP = 5_000; // writers' clocks differ a little: a memory may come in beside one that is newer
+const MOST_LIVE = 2_000;
+
+export function timelineView({ api }, { query }) {
+  const list = new MemoryList(api);
+  const under = el("div", { class: "under" });
+  const count = el("p", { class: "count", role: "status" });
+  const arrived = button("", () => {}, { class: "arrived", hidden: true });
+  const live = button("Live", toggle, { class: "live", "aria-pressed": "true", title: "Show new memories as they come" });
+  const form = filters(query, search);
+  let asking = new AbortController();
+  let body = {};
+  let isLive = true;
+  let stop = () => {};
+  let waiting = [];
+
+  async function search(values) {
+    note("timeline", "", values);
+    body = question(values);
+    asking.abort();
+    stop();
+    asking = new AbortController();
+    const { signal } = asking;
+    list.node.classList.add("old");
+    if (!list.size) fill(under, loading());
+    try {
+      const page = await api.post("search", { ...body, limit: PAGE }, signal);
+      show(page);
+      follow();
+    } catch (problem) {
+      if (!signal.aborted) failed(problem, () => search(values));
+    }
+  }
+
+  function show(page) {
+    list.clear();
+    hold([]);
+    list.node.classList.remove("old");
+    list.append(page.results);
+    form.suggest(page.results);
+    rest(page);
+    say(page.results.length ? `${counted(list.size, "memory", "memories")}${page.has_more ? ", and more" : ""}` : "No memories");
+  }
+
+  function rest(page) {
+    fill(count, list.size ? `${counted(list.size, "memory", "memories")}${page.has_more ? " shown, there are more" : ""}` : "");
+    if (!list.size) return fill(under, nothing(body));
+    const more = button("Show older memories", () => older(page.next_cursor, more), { class: "wide" });
+    return fill(under, page.has_more ? more : el("p", { class: "end" }, "That is all."));
+  }
+
+  async function older(cursor, more) {
+    const { signal } = asking;
+    more.disabled = true;
+    more.textContent = "Loading…";
+    try {
+      const page = await api.post("search", { ...body, limit: PAGE, cursor }, signal);
+      const first = list.missing(page.results)[0];
+      list.append(page.results);
+      form.suggest(page.results);
+      rest(page);
+      if (first) list.node.querySelector(`a[href$="${CSS.escape(first.id)}"]`)?.focus({ preventScroll: true });
+    } catch (problem) {
+      if (!signal.aborted) failed(problem, () => older(cursor, more));
+    }
+  }
+
+  function failed(problem, retry) {
+    list.node.classList.remove("old");
+    fill(under, trouble(problem, retry));
+  }
+
+  /** Asks from the newest memory on, for as long as the filters let new ones through. */
+  function follow() {
+    stop();
+    if (isLive && !body.until) stop = poll(look, LOOK);
+  }
+
+  async function look(signal) {
+    if (list.size >= MOST_LIVE) return toggle();
+    const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : body.since;
+    const page = await api.post("search", { ...body, since, limit: PAGE }, signal);
+    if (signal.aborted) return undefined;
+    if (page.has_more && list.missing(page.results).length === page.results.length) return show(page);
+    const fresh = list.missing(page.results);
+    if (!fresh.length) return undefined;
+    return isReading() ? hold(fresh) : take(fresh);
+  }
+
+  /** Nothing moves under the eyes, or the focus, of somebody who reads further down. */
+  function isReading() {
+    return window.scrollY > 240 || list.node.contains(document.activeElement);
+  }
+
+  function hold(fresh) {
+    waiting = fresh;
+    const says = `${counted(fresh.length, "new memory", "new memories")}`;
+    arrived.hidden = !fresh.length;
+    if (arrived.textContent !== says && fresh.length) say(says);
+    arrived.textContent = says;
+  }
+
+  function take(fresh) {
+    if (!list.size) fill(under, el("p", { class: "end" }, "That is all."));
+    const number = list.prepend(fresh);
+    form.suggest(fresh);
+    hold([]);
+    fill(count, counted(list.size, "memory", "memories"));
+    say(counted(number, "new memory", "new memories"));
+  }
+
+  arrived.addEventListener("click", () => {
+    take(waiting);
+    window.scrollTo({ top: 0 });
+    list.node.querySelector("a.content")?.focus({ preventScroll: true });
+  });
+
+  function toggle() {
+    isLive = !isLive;
+    live.setAttribute("aria-pressed", String(isLive));
+    follow();
+  }
+
+  function keys(event) {
+    const isTyping = event.target.closest?.("input, select, textarea, dialog");
+    if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    form.focus();
+  }
+
+  document.addEventListener("keydown", keys);
+  const node = el("div", { class: "timeline" },
+    el("div", { class: "heading" }, el("h1", {}, "Timeline"), count, live),
+    form.node, arrived, list.node, under,
+  );
+  form.start();
+  return {
+    title: "Timeline",
+    node,
+    close() {
+      stop();
+      asking.abort();
+      form.close();
+      document.removeEventListener("keydown", keys);
+    },
+  };
+}
+
+function nothing(body) {
+  const isFiltered = Object.values(body).some((value) => value?.length);
+  return isFiltered
+    ? empty("No memory matches", "Take a filter away, or look at a longer time. Contents are searched letter by letter, large and small.")
+    : empty("No memories yet", "As soon as an agent remembers something, it shows here.");
+}
