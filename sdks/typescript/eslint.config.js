@@ -1,0 +1,20 @@
+import tseslint from 'typescript-eslint'
+
+export default tseslint.config(
+  { ignores: ['dist', '.examples'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      complexity: ['error', 10],
+      'max-depth': ['error', 3],
+      'max-lines': ['error', 300],
+      'no-console': 'error',
+      // Numbers and dates in messages are what they look like.
+      '@typescript-eslint/restrict-template-expressions': 'off',
+      // Environment and index signatures are read with brackets, as tsconfig demands.
+      '@typescript-eslint/dot-notation': 'off',
+    },
+  },
+)

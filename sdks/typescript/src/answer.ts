@@ -1,0 +1,95 @@
+/** An answer becomes a value or an error. Pure. */
+
+import { type ErrorDetails, errorOf, InvalidResponseError, type MemtraceError } from './errors.js'
+import { parseRetryAfter } from './retry.js'
+import type { JsonObject, Memory, MemoryBatch, MemoryResult } from './types.js'
+
+/** What is read of a response. */
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+}
+
+const LONGEST_MESSAGE = 500
+
+/** The value of a good answer: parsed JSON, undefined where there is no content. Throws what another one tells. */
+export function valueIn(answer: Answer): unknown {
+  const { status, text } = answer
+  if (status < 200 || status > 299) throw failure(answer)
+  if (status === 204) return undefined
+  const value = objectIn(text)
+  if (value !== undefined) return value
+  throw new InvalidResponseError('the answer is not that of a Memtrace server', { ...fromHeaders(answer), status })
+}
+
+/** What a batch is answered with. */
+export interface BatchAnswer {
+  memories: Memory[]
+  count: number
+  duplicates?: number
+  results?: MemoryResult[]
+}
+
+/** The memories that were created, with the rest of the answer beside them. */
+export function batchOf({ memories, count, duplicates, results }: BatchAnswer): MemoryBatch {
+  // Not enumerable, so that the array compares and prints as what it holds.
+  return Object.defineProperties([...listIn(memories)], {
+    count: { value: count },
+    duplicates: { value: duplicates },
+    results: { value: results },
+  }) as MemoryBatch
+}
+
+/** The list in a good answer. What came over the wire need not be what its type says. */
+export function listIn<T>(items: T[] | undefined): T[] {
+  if (items instanceof Array) return items
+  throw new InvalidResponseError('the answer has not the list that was asked for')
+}
+
+function failure(answer: Answer): MemtraceError {
+  const { status, text } = answer
+  if (status < 400) {
+    const message = 'the server redirects; the base URL must be that of the server itself'
+    return new InvalidResponseError(message, { ...fromHeaders(answer), status })
+  }
+  const body = objectIn(text)
+  const said = textOf(body, 'error') ?? text.trim().slice(0, LONGEST_MESSAGE)
+  return errorOf(status, said || `HTTP ${status}`, { ...fromHeaders(answer), ...fromBody(body) })
+}
+
+function fromHeaders({ headers }: Answer): ErrorDetails {
+  return {
+    requestId: headers.get('x-request-id') ?? undefined,
+    retryAfter: parseRetryAfter(headers.get('retry-after'), Date.now()),
+  }
+}
+
+function fromBody(body: JsonObject | undefined): ErrorDetails {
+  const details: ErrorDetails = {
+    body,
+    code: textOf(body, 'code'),
+    hint: textOf(body, 'hint'),
+    field: textOf(body, 'field'),
+    id: textOf(body, 'id'),
+  }
+  const requestId = textOf(body, 'request_id')
+  if (requestId !== undefined) details.requestId = requestId
+  if (typeof body?.['index'] === 'number') details.index = body['index']
+  return details
+}
+
+function textOf(body: JsonObject | undefined, name: string): string | undefined {
+  const value = body?.[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+function objectIn(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as JsonObject) : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}

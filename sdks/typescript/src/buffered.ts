@@ -1,0 +1,272 @@
+/** A writer in front of the API: memories go in one by one, and out in batches, in the background. */
+
+import { type Batch, type Entry, entryOf, memoryOf, Queue } from './batches.js'
+import { BufferedWriteError, ConnectionError, MemtraceError } from './errors.js'
+import type { CreateOptions } from './options.js'
+import { backoff } from './retry.js'
+import type { AddMemoryRequest, MemoryBatch } from './types.js'
+import { uniqueKey } from './unique.js'
+
+/** Settings of a writer. */
+export interface BufferOptions {
+  /** Memories in a request at most: 1 to 1,000, 200 if absent. */
+  maxBatch?: number | undefined
+  /** Milliseconds that a memory waits for others at most. 500 if absent. */
+  maxDelay?: number | undefined
+  /** While this many memories are pending, `add` waits. 10,000 if absent. */
+  maxPending?: number | undefined
+  /** While this many bytes are pending, `add` waits. 64 MB if absent. */
+  maxPendingBytes?: number | undefined
+  /** Is handed each memory that was given up, instead of the error of `close`. */
+  onFailure?: ((failure: FailedMemory) => void) | undefined
+  /** Is told each time that the server could not take memories for now. They are sent again. */
+  onRetry?: ((error: MemtraceError) => void) | undefined
+}
+
+/** A memory that was given up, and why. Where there was no answer it may have been stored all the same. */
+export interface FailedMemory {
+  memory: AddMemoryRequest
+  error: MemtraceError
+}
+
+/** What became of the memories of a writer. */
+export interface BufferReport {
+  stored: number
+  /** An equal one was there. */
+  duplicates: number
+  failed: number
+}
+
+/** Sends JSON to `POST /memories`. */
+export type SendBatch = (json: string, options: CreateOptions) => Promise<MemoryBatch>
+
+/** The server's wish to be left alone is heeded up to here, in seconds. */
+const LONGEST_PAUSE = 60
+
+/**
+ * Stores memories in batches, in the order in which they were added, one batch at a time.
+ *
+ * A memory that was added is stored, or is a duplicate, or is told as failed: to `onFailure`, else by `close`. While
+ * the server cannot take memories they wait and are sent again, under the same idempotency key; one that it refuses
+ * fails at once and holds up no other. It must be closed. Until all is settled it keeps a process alive.
+ */
+export class BufferedWriter {
+  readonly #send: SendBatch
+  readonly #queue: Queue
+  readonly #maxDelay: number
+  readonly #maxPending: number
+  readonly #maxPendingBytes: number
+  readonly #onFailure: BufferOptions['onFailure']
+  readonly #onRetry: BufferOptions['onRetry']
+  readonly #failures: FailedMemory[] = []
+  readonly #report: BufferReport = { stored: 0, duplicates: 0, failed: 0 }
+  readonly #stop = new AbortController()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #turn: Promise<void> | undefined
+  #closing: Promise<BufferReport> | undefined
+  #waiting: (() => void)[] = []
+  #added = 0
+  #misses = 0
+
+  constructor(send: SendBatch, options: BufferOptions = {}) {
+    this.#send = send
+    this.#queue = new Queue(whole('maxBatch', options.maxBatch ?? 200, 1000), uniqueKey)
+    this.#maxDelay = whole('maxDelay', options.maxDelay ?? 500, 2 ** 31 - 1)
+    this.#maxPending = whole('maxPending', options.maxPending ?? 10_000)
+    this.#maxPendingBytes = whole('maxPendingBytes', options.maxPendingBytes ?? 64 * 1024 * 1024)
+    this.#onFailure = options.onFailure
+    this.#onRetry = options.onRetry
+  }
+
+  /** How many memories are not settled: neither stored, nor duplicates, nor failed. */
+  get pending(): number {
+    return this.#added - this.#settled
+  }
+
+  get #settled(): number {
+    return this.#report.stored + this.#report.duplicates + this.#report.failed
+  }
+
+  /**
+   * Takes a memory as it is now. Await it: it resolves once there is room for more.
+   *
+   * Rejects, and has not taken the memory, after `close`, where it is not JSON, and while as many failures as may be
+   * pending wait for `close`.
+   */
+  async add(memory: AddMemoryRequest): Promise<void> {
+    if (this.#closing !== undefined) throw new MemtraceError('the writer is closed', { code: 'closed' })
+    if (this.#failures.length >= this.#maxPending) {
+      throw new MemtraceError('too many memories failed; `close` tells which', { code: 'buffer_full' })
+    }
+    this.#queue.push(entryOf(memory))
+    this.#added++
+    this.#schedule()
+    if (this.#isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /**
+   * Sends what was added until now without further delay. Resolves once all of it is settled.
+   *
+   * Rejects where the server could not take it for now; it waits on then.
+   */
+  async flush(): Promise<void> {
+    const mark = this.#added
+    while (this.#settled < mark) await this.#sendFirst()
+  }
+
+  /**
+   * Takes no more, and sends what is pending. What could not be stored is in the `failures` of the
+   * `BufferedWriteError` that this rejects with, save what `onFailure` was handed.
+   *
+   * A signal ends the attempts; what is pending then has failed. Closing again says the same.
+   */
+  close(options: { signal?: AbortSignal | undefined } = {}): Promise<BufferReport> {
+    const { signal } = options
+    const stop = (): void => {
+      this.#stop.abort(signal?.reason)
+    }
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    this.#closing ??= this.#finish()
+    return this.#closing.finally(() => {
+      signal?.removeEventListener('abort', stop)
+    })
+  }
+
+  async #finish(): Promise<BufferReport> {
+    // A turn that began earlier does not count as the last attempt.
+    await this.#turn?.catch(() => undefined)
+    try {
+      await this.flush()
+    } catch (error) {
+      for (const entry of this.#queue.takeAll()) this.#fail(entry, asFailure(error))
+    }
+    this.#unschedule()
+    this.#release()
+    const [first] = this.#failures
+    if (first !== undefined) throw new BufferedWriteError(this.#failures, this.#report)
+    return { ...this.#report }
+  }
+
+  /** Sees to it that what is pending is going to be sent. */
+  #schedule(): void {
+    if (this.#turn !== undefined || this.#closing !== undefined || this.pending === 0) return
+    if (this.#misses === 0 && this.#queue.isBatchFull) {
+      this.#unschedule()
+      this.#sendInBackground()
+    } else {
+      this.#timer ??= setTimeout(this.#sendInBackground, this.#maxDelay)
+    }
+  }
+
+  #scheduleAgain(error: unknown): void {
+    if (this.#closing !== undefined || this.#timer !== undefined) return
+    const asked = error instanceof MemtraceError ? error.retryAfter : undefined
+    const seconds = Math.min(asked ?? backoff(this.#misses, Math.random()), LONGEST_PAUSE)
+    this.#timer = setTimeout(this.#sendInBackground, seconds * 1000)
+  }
+
+  #unschedule(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  readonly #sendInBackground = (): void => {
+    this.#timer = undefined
+    // Whoever wants to know of a failure is told by `onRetry`; the memories are still there.
+    if (this.pending > 0) this.#sendFirst().catch(() => undefined)
+  }
+
+  /** Sends the first batch, or joins whoever does. Rejects where it has to be sent again. */
+  #sendFirst(): Promise<void> {
+    this.#turn ??= this.#deliver(this.#queue.first()).then(
+      () => {
+        this.#turn = undefined
+        this.#schedule()
+      },
+      (error: unknown) => {
+        this.#turn = undefined
+        this.#scheduleAgain(error)
+        throw error
+      },
+    )
+    return this.#turn
+  }
+
+  async #deliver({ key, entries }: Batch): Promise<void> {
+    try {
+      const json = `{"memories":[${entries.map((entry) => entry.text).join(',')}]}`
+      const { length } = await this.#send(json, { idempotencyKey: key, signal: this.#stop.signal })
+      this.#queue.settle()
+      this.#report.stored += length
+      this.#report.duplicates += entries.length - length
+    } catch (error) {
+      this.#onError(entries, error)
+    }
+    this.#misses = 0
+    if (!this.#isFull) this.#release()
+  }
+
+  /** A memory that is refused costs only itself. Throws where all of them may be taken later. */
+  #onError(entries: readonly Entry[], error: unknown): void {
+    if (this.#stop.signal.aborted) throw error
+    const failure = asFailure(error)
+    if (isForNow(failure)) {
+      this.#misses++
+      later(this.#onRetry, failure)
+      throw failure
+    }
+    const isRefused = failure.status === 400 || failure.status === 413
+    const wrong = isRefused && failure.index !== undefined ? entries[failure.index] : undefined
+    if (wrong !== undefined) {
+      this.#queue.without(entries.indexOf(wrong))
+      this.#fail(wrong, failure)
+    } else if (isRefused && entries.length > 1) {
+      this.#queue.halve()
+    } else {
+      this.#queue.settle()
+      for (const entry of entries) this.#fail(entry, failure)
+    }
+  }
+
+  #fail(entry: Entry, error: MemtraceError): void {
+    const failure = { memory: memoryOf(entry), error }
+    this.#report.failed++
+    if (this.#onFailure === undefined) this.#failures.push(failure)
+    else later(this.#onFailure, failure)
+  }
+
+  get #isFull(): boolean {
+    return this.pending >= this.#maxPending || this.#queue.bytes >= this.#maxPendingBytes
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+/** Whether the server may take the same memories later on. */
+function isForNow(error: MemtraceError): boolean {
+  if (error instanceof ConnectionError || error.code === 'invalid_response') return true
+  const { status, code } = error
+  return code !== 'store_refused' && (status === 408 || status === 429 || status >= 500)
+}
+
+function asFailure(error: unknown): MemtraceError {
+  if (error instanceof MemtraceError) return error
+  return new MemtraceError('not stored before the writer was stopped', { code: 'closed', cause: error })
+}
+
+/** Calls back apart from our own course, so that what a callback throws loses nothing. */
+function later<T>(callback: ((value: T) => void) | undefined, value: T): void {
+  if (callback !== undefined) {
+    queueMicrotask(() => {
+      callback(value)
+    })
+  }
+}
+
+function whole(name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value
+  throw new TypeError(`${name} must be a whole number from 1 to ${most}`)
+}
