@@ -17,6 +17,7 @@ from core.settings import AuthSettings, ServerSettings, Settings
 from handlers.http.app import application, doors_of
 from handlers.http.doors import Doors
 from handlers.http.exchange import Exchange
+from tests.api.described import answer_faults
 
 MASTER_KEY: Final = "bWVtdHJhY2UgdGVzdHMgdXNlIHRoaXMgb25lIGtleSE="
 PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = {
@@ -114,7 +115,9 @@ class Api:
         sent = {"x-api-key": self.key, **(headers or {})} if self.key else dict(headers or {})
         body = content if json is None else msgspec.json.encode(json)
         response = await self.client.request(method, path, content=body, headers=sent, params=params)
-        return Answer(response.status_code, response.headers, response.content)
+        answer = Answer(response.status_code, response.headers, response.content)
+        assert answer_faults(method, response.request.url.raw_path, answer) == []
+        return answer
 
     async def get(self, path: str, **params: Any) -> Answer:
         return await self.send("GET", path, params=params)

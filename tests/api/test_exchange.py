@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from core.model.errors import DatabaseError, StoreUnreachable
+from core.model.errors import DatabaseError, JournalFull, StoreUnreachable
 from tests.api.raw import Wire, exchanged
 from tests.api.rig import Api, assert_error
 
@@ -23,7 +23,7 @@ class Stuck:
     async def write(self, *_: Any) -> Any:
         self.entered.set()
         await self.released.wait()
-        raise StoreUnreachable()
+        raise JournalFull()
 
 
 class Failing:
@@ -125,7 +125,7 @@ async def test_too_many_at_once_are_refused_but_probes_are_answered(api: Api) ->
     for probe in ("/health", "/livez", "/metrics"):
         assert (await busy.get(probe)).status == 200
     stuck.released.set()
-    assert (await first).status == 502
+    assert_error(await first, 503, "journal_full")
     assert (await busy.get(URL)).status == 200, "there is room again"
 
 

@@ -13,129 +13,152 @@ from core.model.tenant import Permission
 from core.model.work import SessionStatus
 
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-JsonText = Annotated[Raw, Meta(extra_json_schema={"type": "object"})]
+JsonText = Annotated[
+    Raw, Meta(description="as it was sent; left out when empty", extra_json_schema={"type": "object"})
+]
 """An object that is valid JSON already."""
+MemoryId = Annotated[
+    str,
+    Meta(
+        description="`mem_` and 24 hex digits; sorts by time",
+        extra_json_schema={"pattern": "^mem_[0-9a-f]{24}$"},
+    ),
+]
+OrgId = Annotated[str, Meta(description="the organization of the key")]
+HasMore = Annotated[bool, Meta(description="whether more follows; exact")]
+NextCursor = Annotated[str, Meta(description="send it as `cursor` for the next page; none on the last one")]
+OnPage = Annotated[int, Meta(description="how many are on this page")]
+Stores = Annotated[dict[str, bool], Meta(description="by organization: whether its store answered last")]
+Ages = Annotated[
+    dict[str, float],
+    Meta(description="how many seconds ago that was; missing where nothing was seen yet"),
+]
 
 
 class ErrorAnswer(Struct, kw_only=True, omit_defaults=True):
-    """Every error. Some carry more: `field`, `index`, `id`, `max_bytes`."""
+    """Every error. `code` is for programs, which should expect codes that they do not know."""
 
-    error: Annotated[str, Meta(description="one sentence")]
+    error: Annotated[str, Meta(description="one sentence for people; it may change")]
     code: Annotated[str, Meta(description="a stable word in snake_case")]
-    request_id: str
-    hint: Annotated[str, Meta(description="the way out")] = ""
-    field: Annotated[str, Meta(description="the field that is wrong")] = ""
+    request_id: Annotated[str, Meta(description="as in the `X-Request-ID` header")]
+    hint: Annotated[str, Meta(description="the way out, where there is one")] = ""
+    field: Annotated[str, Meta(description="what is wrong: `metadata`, `memories[3].tags[0]`")] = ""
     index: Annotated[int, Meta(description="which memory of a batch, from 0")] | UnsetType = UNSET
     id: Annotated[str, Meta(description="of the memory that is there already")] = ""
+    max_bytes: Annotated[int, Meta(description="the limit that was passed")] | UnsetType = UNSET
+    max_concurrent: Annotated[int, Meta(description="the limit that was passed")] | UnsetType = UNSET
+    policy: Annotated[str, Meta(description="the rate that was passed, as in `RateLimit-Policy`")] = ""
 
 
 class MemoryAnswer(Struct, kw_only=True, omit_defaults=True, gc=False):
-    """A stored memory. Importance 0 is none, and left out."""
+    """A stored memory. What is empty is left out; importance 0 is none."""
 
-    id: str
-    time: Moment
-    org_id: str
-    agent_id: str
-    session_id: str = ""
-    memory_type: MemoryType
-    event_type: str
-    content: str
+    id: MemoryId
+    time: Annotated[Moment, Meta(description="when the server took it; unique and strictly increasing")]
+    org_id: OrgId
+    agent_id: Annotated[str, Meta(description="who wrote it")]
+    session_id: Annotated[str, Meta(description="the session it belongs to")] = ""
+    memory_type: Annotated[MemoryType, Meta(description="what kind of memory it is")]
+    event_type: Annotated[str, Meta(description="what happened")]
+    content: Annotated[str, Meta(description="the memory itself")]
     metadata: JsonText | UnsetType = UNSET
     tags: tuple[str, ...] = ()
-    dedup_key: str = ""
-    importance: float | UnsetType = UNSET
-    parent_id: str = ""
+    dedup_key: Annotated[str, Meta(description="memories with the same key are equal")] = ""
+    importance: Annotated[float, Meta(description="0.0 to 1.0")] | UnsetType = UNSET
+    parent_id: Annotated[str, Meta(description="the id of another memory or thing")] = ""
 
 
 class Fate(Struct, kw_only=True, gc=False):
     """What became of one memory of a batch; a duplicate has the id of the memory that won."""
 
     status: Literal["created", "duplicate"]
-    id: str
+    id: MemoryId
 
 
 class BatchAnswer(Struct, kw_only=True):
     """The memories created, and one result for each memory sent, in order."""
 
-    memories: list[MemoryAnswer]
-    count: int
-    duplicates: int
-    results: list[Fate]
+    memories: Annotated[list[MemoryAnswer], Meta(description="those that were created")]
+    count: Annotated[int, Meta(description="how many were created")]
+    duplicates: Annotated[int, Meta(description="how many were there already")]
+    results: Annotated[list[Fate], Meta(description="one for each memory sent, in order")]
 
 
 class MemoryListAnswer(Struct, kw_only=True, omit_defaults=True):
     """A page of memories; `next_cursor` is there when more follows."""
 
     memories: list[MemoryAnswer]
-    count: int
-    has_more: bool
-    next_cursor: str = ""
+    count: OnPage
+    has_more: HasMore
+    next_cursor: NextCursor = ""
 
 
 class SearchAnswer(Struct, kw_only=True, omit_defaults=True):
     """A page of what a search found."""
 
     results: list[MemoryAnswer]
-    count: int
-    query_time_ms: int
-    has_more: bool
-    next_cursor: str = ""
+    count: OnPage
+    query_time_ms: Annotated[int, Meta(description="how long the search took")]
+    has_more: HasMore
+    next_cursor: NextCursor = ""
 
 
 class AgentAnswer(Struct, kw_only=True, omit_defaults=True):
     """A registered agent."""
 
-    id: str
-    org_id: str
-    name: str
+    id: Annotated[str, Meta(description="`agent_` and 24 hex digits")]
+    org_id: OrgId
+    name: Annotated[str, Meta(description="unique in its organization")]
     description: str
     config: dict[str, Any]
     created_at: Moment
-    last_active_at: Moment = ""
+    last_active_at: Annotated[
+        Moment, Meta(description="of its last memory that was delivered; none before")
+    ] = ""
 
 
 class AgentListAnswer(Struct, kw_only=True, omit_defaults=True):
     """A page of agents."""
 
     agents: list[AgentAnswer]
-    count: int
-    has_more: bool
-    next_cursor: str = ""
+    count: OnPage
+    has_more: HasMore
+    next_cursor: NextCursor = ""
 
 
 class AgentStatsAnswer(Struct, kw_only=True, omit_defaults=True):
     """What an agent did; what was written under its name and under its id counts together."""
 
-    agent_id: str
-    memory_count: int
-    memories_24h: int
-    errors_24h: int
-    session_count: int
-    active_sessions: int
-    last_active_at: Moment = ""
-    memory_types: dict[str, int]
+    agent_id: Annotated[str, Meta(description="its id where it is registered, else what was asked for")]
+    memory_count: Annotated[int, Meta(description="over all time")]
+    memories_24h: Annotated[int, Meta(description="of the last 24 hours")]
+    errors_24h: Annotated[int, Meta(description="those of them whose event type is `error`")]
+    session_count: Annotated[int, Meta(description="registered sessions")]
+    active_sessions: Annotated[int, Meta(description="those of them that are not closed")]
+    last_active_at: Annotated[Moment, Meta(description="of its last memory")] = ""
+    memory_types: Annotated[dict[str, int], Meta(description="how many of each type, over all time")]
 
 
 class SessionAnswer(Struct, kw_only=True, omit_defaults=True):
     """A session; `closed_at` is there while it is closed."""
 
-    id: str
-    org_id: str
+    id: Annotated[str, Meta(description="`sess_` and 24 hex digits")]
+    org_id: OrgId
     agent_id: str
     status: SessionStatus
     metadata: dict[str, Any] = {}
     created_at: Moment
     updated_at: Moment
-    closed_at: Moment = ""
+    closed_at: Annotated[Moment, Meta(description="there while the session is closed")] = ""
 
 
 class SessionListAnswer(Struct, kw_only=True, omit_defaults=True):
     """A page of sessions."""
 
     sessions: list[SessionAnswer]
-    count: int
-    has_more: bool
-    next_cursor: str = ""
+    count: OnPage
+    has_more: HasMore
+    next_cursor: NextCursor = ""
 
 
 class RemovedAnswer(Struct, kw_only=True):
@@ -148,16 +171,16 @@ class RemovedAnswer(Struct, kw_only=True):
 class RemainderAnswer(Struct, kw_only=True):
     """What is not gone; `until` is null where nobody can say."""
 
-    where: str
-    until: Moment | None
-    why: str
+    where: Annotated[str, Meta(description="`event store`, `journal's log`, `dedup claims`, …")]
+    until: Annotated[Moment, Meta(description="when it will be gone; null where nobody can say")] | None
+    why: Annotated[str, Meta(description="one sentence for people")]
 
 
 class DeletionAnswer(Struct, kw_only=True, omit_defaults=True):
     """The receipt of a deletion. No read has shown what it covers since it was answered first."""
 
-    deletion_id: str
-    org_id: str
+    deletion_id: Annotated[str, Meta(description="`del_` and 24 hex digits")]
+    org_id: OrgId
     requested_at: Moment
     state: Annotated[
         DeletionState,
@@ -178,8 +201,8 @@ class DeletionListAnswer(Struct, kw_only=True):
     """The newest deletions."""
 
     deletions: list[DeletionAnswer]
-    count: int
-    has_more: bool
+    count: OnPage
+    has_more: HasMore
 
 
 class SessionDeletionAnswer(Struct, kw_only=True):
@@ -194,7 +217,7 @@ class ContextAnswer(Struct, kw_only=True):
     """A session's context as markdown, and how much of it was shown."""
 
     session_id: str
-    context: str
+    context: Annotated[str, Meta(description="markdown for a prompt; empty where nothing is there")]
     memory_count: Annotated[int, Meta(description="memories shown")]
     omitted: Annotated[int, Meta(description="memories in the window that are not shown")]
     truncated: Annotated[bool, Meta(description="whether something was left out or cut")]
@@ -204,31 +227,31 @@ class ContextAnswer(Struct, kw_only=True):
 class MeAnswer(Struct, kw_only=True, omit_defaults=True):
     """Whose key this is and what it may do."""
 
-    org_id: str
+    org_id: OrgId
     org_name: str
     key_name: str
-    permissions: list[Permission]
-    expires_at: Moment = ""
-    has_binding: bool
+    permissions: Annotated[list[Permission], Meta(description="`admin` implies the others")]
+    expires_at: Annotated[Moment, Meta(description="none for a key that does not expire")] = ""
+    has_binding: Annotated[bool, Meta(description="whether the organization has a store")]
 
 
 class StoreSeen(Struct, kw_only=True, omit_defaults=True):
     """The org's store, as the flusher saw it last."""
 
-    answers: bool
+    answers: Annotated[bool, Meta(description="whether it answered lately")]
     age_seconds: Annotated[float, Meta(description="how old that is")] | UnsetType = UNSET
 
 
 class JournalAnswer(Struct, kw_only=True, omit_defaults=True):
     """What the org's journal holds, in numbers."""
 
-    org_id: str
+    org_id: OrgId
     owed: Annotated[int, Meta(description="memories that the store has not accepted yet")]
     delivered: Annotated[int, Meta(description="that it accepted and that are not proven to be there")]
     dead: Annotated[int, Meta(description="that it refused for good")]
     bytes: Annotated[int, Meta(description="the size of all three")]
     claims: Annotated[int, Meta(description="dedup keys of the window")]
-    oldest_owed: Moment = ""
+    oldest_owed: Annotated[Moment, Meta(description="the time of the oldest that is owed")] = ""
     oldest_owed_seconds: Annotated[float, Meta(description="its age")] | UnsetType = UNSET
     store: StoreSeen | UnsetType = UNSET
 
@@ -237,7 +260,7 @@ class DeadLetterAnswer(Struct, kw_only=True):
     """A memory that no store would take; it stays readable."""
 
     memory: MemoryAnswer
-    reason: str
+    reason: Annotated[str, Meta(description="why the store would not take it")]
     died_at: Moment
 
 
@@ -245,8 +268,8 @@ class DeadLetterListAnswer(Struct, kw_only=True):
     """The newest dead letters."""
 
     dead_letters: list[DeadLetterAnswer]
-    count: int
-    has_more: bool
+    count: OnPage
+    has_more: HasMore
 
 
 class HealthAnswer(Struct, kw_only=True, omit_defaults=True):
@@ -255,21 +278,18 @@ class HealthAnswer(Struct, kw_only=True, omit_defaults=True):
     status: str
     service: str
     uptime: Annotated[str, Meta(description="as in 2h30m15s")]
-    arc: dict[str, bool] | UnsetType = UNSET
-    arc_age_seconds: (
-        Annotated[dict[str, float], Meta(description="how old that is; missing where nothing was seen yet")]
-        | UnsetType
-    ) = UNSET
+    arc: Stores | UnsetType = UNSET
+    arc_age_seconds: Ages | UnsetType = UNSET
 
 
 class ReadyAnswer(Struct, kw_only=True, omit_defaults=True):
     """Whether every bound store answers."""
 
     status: Literal["ready", "not ready"]
-    arc: dict[str, bool] | UnsetType = UNSET
-    arc_age_seconds: dict[str, float] | UnsetType = UNSET
-    reason: str = ""
-    hint: str = ""
+    arc: Stores | UnsetType = UNSET
+    arc_age_seconds: Ages | UnsetType = UNSET
+    reason: Annotated[str, Meta(description="`store_not_answering` or `no_instances`")] = ""
+    hint: Annotated[str, Meta(description="the way out, where there is one")] = ""
 
 
 class LiveAnswer(Struct, kw_only=True):

@@ -1,9 +1,6 @@
 """Puts the HTTP application together out of what a server works with."""
 
-from functools import cache
 from typing import Final
-
-import msgspec
 
 from core.bootstrap.services import Services
 from core.limiter import Limiter
@@ -12,7 +9,7 @@ from core.settings import Settings
 from handlers.http.admission import Admission, Room
 from handlers.http.cors import Cors
 from handlers.http.dispatch import Dispatch
-from handlers.http.doors import Documents, Doors
+from handlers.http.doors import Doors
 from handlers.http.exchange import Exchange, Telling
 from handlers.http.mcp_door import MCP
 from handlers.http.repeats import Repeats
@@ -52,7 +49,6 @@ def doors_of(services: Services) -> Doors:
         ledger=services.ledger,
         board=services.board,
         outstanding=services.outstanding,
-        documents=documents(),
         console=Shelf() if settings.server.console else None,
         shows_details=settings.server.health_details,
         origins=frozenset(settings.server.cors_origins),
@@ -94,25 +90,6 @@ def _rates(settings: Settings) -> RateSettings:
         key_memories_per_second=limits.key_memories_per_second,
         burst_seconds=limits.burst_seconds,
     )
-
-
-def documents() -> Documents:
-    """The OpenAPI document and the page made from it, each made once, and what makes them loaded then."""
-
-    @cache
-    def openapi() -> bytes:
-        from handlers.http.openapi import document_of
-
-        return msgspec.json.encode(document_of(ROUTES))
-
-    @cache
-    def page() -> bytes:
-        from handlers.http.docs_page import page_of
-        from handlers.http.openapi import document_of
-
-        return page_of(document_of(ROUTES))
-
-    return Documents(openapi, page)
 
 
 _TELLING: Final[dict[str, Telling]] = {"debug": "everything", "info": "remarkable"}

@@ -1,6 +1,5 @@
 """What the handlers work with."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.agents import Agents
@@ -17,14 +16,6 @@ from core.storyteller import Storyteller
 from core.telemetry import MetricsExporter
 from handlers.http.repeats import Repeats
 from handlers.http.shelf import Shelf
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """What the API says of itself; made when first asked for."""
-
-    openapi: Callable[[], bytes]
-    page: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +37,6 @@ class Doors:
     ledger: Ledger
     board: HealthBoard
     outstanding: Outstanding
-    documents: Documents
     console: Shelf | None
     """None where the operator switched it off."""
     shows_details: bool

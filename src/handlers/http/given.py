@@ -1,7 +1,8 @@
 """What callers may send: bodies and query parameters, decoded as these types and documented from them.
 
 For optional fields null and "" mean absent, and unknown fields are ignored. What a type cannot
-say, `checks.py` checks; its rules are repeated here for the OpenAPI document alone.
+say, `checks.py` checks; its rules are repeated here for the OpenAPI document alone. Limits in bytes
+of UTF-8 are documented as so many characters, which no text within them passes.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,6 +16,8 @@ from handlers.http.checks import (
     MAX_BATCH,
     MAX_CONTENT_BYTES,
     MAX_DEDUP_KEY_BYTES,
+    MAX_DESCRIPTION_BYTES,
+    MAX_EVENT_TYPES,
     MAX_LIMIT,
     MAX_METADATA_BYTES,
     MAX_NAME_BYTES,
@@ -23,80 +26,135 @@ from handlers.http.checks import (
 )
 
 Empty = Literal[""]
-Id = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-zA-Z][a-zA-Z0-9_-]{0,127}$"})]
-IdOrEmpty = Annotated[str, Meta(extra_json_schema={"pattern": "^([a-zA-Z][a-zA-Z0-9_-]{0,127})?$"})]
-EventType = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-zA-Z][a-zA-Z0-9_]{0,63}$"})]
+_ID = "[a-zA-Z][a-zA-Z0-9_-]{0,127}"
+_EVENT_TYPE = "[a-zA-Z][a-zA-Z0-9_]{0,63}"
+Id = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ID}$"})]
+IdOrEmpty = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_ID})?$"})]
+EventType = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_EVENT_TYPE}$"})]
 EventTypeOrEmpty = Annotated[
     str,
-    Meta(description="default: general", extra_json_schema={"pattern": "^([a-zA-Z][a-zA-Z0-9_]{0,63})?$"}),
+    Meta(
+        description="what happened; `error` is special in contexts and stats. Default: `general`",
+        extra_json_schema={"pattern": f"^({_EVENT_TYPE})?$"},
+    ),
 ]
 MemoryTypeOrEmpty = Annotated[
-    Literal["episodic", "session", "decision", "entity", ""], Meta(description="default: episodic")
+    Literal["episodic", "session", "decision", "entity", ""],
+    Meta(description="what kind of memory it is. Default: `episodic`"),
 ]
-OrderOrEmpty = Literal["desc", "asc", ""]
+OrderOrEmpty = Annotated[
+    Literal["desc", "asc", ""], Meta(description="by time; `desc` is the newest first. Default: `desc`")
+]
 Tag = Annotated[str, Meta(extra_json_schema={"pattern": r"^[a-zA-Z0-9_.\-]{1,64}$"})]
-Tags = Annotated[list[Tag], Meta(description=f"at most {MAX_TAGS}")]
-WantedTags = Annotated[list[Tag], Meta(description="all of them must be there, whole")]
+Tags = Annotated[
+    list[Tag],
+    Meta(
+        description="each of 1 to 64 letters, digits, `_`, `.` or `-`",
+        extra_json_schema={"maxItems": MAX_TAGS},
+    ),
+]
+WantedTags = Annotated[
+    list[Tag], Meta(description="all of them must be there, whole", extra_json_schema={"maxItems": MAX_TAGS})
+]
 Content = Annotated[
     str,
-    Meta(description=f"at most {MAX_CONTENT_BYTES // 1024} KB of UTF-8", extra_json_schema={"minLength": 1}),
+    Meta(
+        description=f"the memory itself, a text of at most {MAX_CONTENT_BYTES // 1024} KB of UTF-8",
+        extra_json_schema={"minLength": 1, "maxLength": MAX_CONTENT_BYTES},
+    ),
 ]
 AgentName = Annotated[
     str,
     Meta(
-        description=f"at most {MAX_NAME_BYTES} bytes; unique in its org", extra_json_schema={"minLength": 1}
+        description=f"unique in its organization; at most {MAX_NAME_BYTES} bytes, no control characters",
+        extra_json_schema={"minLength": 1, "maxLength": MAX_NAME_BYTES},
+    ),
+]
+AgentDescription = Annotated[
+    str,
+    Meta(
+        description=f"what the agent is for; at most {MAX_DESCRIPTION_BYTES // 1024} KB",
+        extra_json_schema={"maxLength": MAX_DESCRIPTION_BYTES},
     ),
 ]
 DedupKey = Annotated[
-    str, Meta(description=f"at most {MAX_DEDUP_KEY_BYTES} bytes; default: made from agent, event and content")
+    str,
+    Meta(
+        description=f"memories with the same key are equal; at most {MAX_DEDUP_KEY_BYTES} bytes."
+        " Default: made from agent, event type and content",
+        extra_json_schema={"maxLength": MAX_DEDUP_KEY_BYTES},
+    ),
 ]
 Needle = Annotated[
     str,
     Meta(
         description=f"a literal, case-sensitive substring of at most {MAX_NEEDLE_BYTES // 1024} KB;"
-        " no character is special"
+        " no character is special",
+        extra_json_schema={"maxLength": MAX_NEEDLE_BYTES},
     ),
 ]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many on a page")]
 Offset = Annotated[
     int,
-    Meta(ge=0, description="a cursor goes any distance", extra_json_schema={"maximum": MAX_OFFSET}),
+    Meta(
+        ge=0,
+        description="skips so many; new memories shift it, and a cursor goes any distance",
+        extra_json_schema={"maximum": MAX_OFFSET},
+    ),
 ]
-SearchLimit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="default: 50")]
-TokenBudget = Annotated[int, Meta(ge=0, description="0: no budget")]
-Time = Annotated[
-    str,
-    Meta(description="`30m`, `2h`, `7d` (s, m, h, d, w) before now, `now`, or ISO 8601 (UTC without a zone)"),
-]
-Cursor = Annotated[str, Meta(description="the `next_cursor` of the page before")]
+SearchLimit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many on a page. Default: 50")]
+TokenBudget = Annotated[int, Meta(ge=0, description="the context is never estimated above it; 0: no budget")]
+_TIME = "`30m`, `2h`, `7d` (s, m, h, d, w) before now, `now`, or ISO 8601 (UTC without a zone)"
+Time = Annotated[str, Meta(description=_TIME)]
+Since = Annotated[str, Meta(description=f"from this time on, itself included: {_TIME}")]
+Until = Annotated[str, Meta(description=f"before this time, itself excluded: {_TIME}")]
+Cursor = Annotated[str, Meta(description="the `next_cursor` of the page before; opaque")]
 JsonObject = Annotated[
-    dict[str, Any], Meta(description=f"at most {MAX_METADATA_BYTES // 1024} KB as compact JSON")
+    dict[str, Any],
+    Meta(description=f"any JSON object, at most {MAX_METADATA_BYTES // 1024} KB as compact JSON, 64 levels"),
 ]
+MemoryTypes = Annotated[list[MemoryType], Meta(description="any of these memory types")]
+EventTypes = Annotated[
+    list[EventType],
+    Meta(description="any of these event types", extra_json_schema={"maxItems": MAX_EVENT_TYPES}),
+]
+OfAgent = Annotated[Id, Meta(description="only of this agent, literally")]
+OfSession = Annotated[Id, Meta(description="only of this session")]
+OfAgentOrEmpty = Annotated[IdOrEmpty, Meta(description="only of this agent, literally")]
+OfSessionOrEmpty = Annotated[IdOrEmpty, Meta(description="only of this session")]
+AgentId = Annotated[Id, Meta(description="who it is by: an id or a name; need not be registered")]
 
 
 class _MemoryParts(Struct, kw_only=True):
-    session_id: IdOrEmpty | None = None
+    session_id: (
+        Annotated[IdOrEmpty, Meta(description="the session it belongs to; need not be registered")] | None
+    ) = None
     memory_type: MemoryTypeOrEmpty | None = None
     event_type: EventTypeOrEmpty | None = None
     metadata: JsonObject | Empty | None = None
     tags: Tags | Empty | None = None
     dedup_key: DedupKey | None = None
-    importance: Share | Empty | None = None
-    parent_id: IdOrEmpty | None = None
+    importance: Annotated[Share, Meta(description="0.0 to 1.0; 0 is none")] | Empty | None = None
+    parent_id: (
+        Annotated[IdOrEmpty, Meta(description="the id of another memory or thing; it is not followed")] | None
+    ) = None
 
 
 class MemoryInput(_MemoryParts, kw_only=True):
     """A memory to store."""
 
-    agent_id: Id
+    agent_id: AgentId
     content: Content
 
 
 class MemoryBatch(Struct, kw_only=True):
     """Memories to store: all are checked before the first is written."""
 
-    memories: Annotated[list[MemoryInput], Meta(min_length=1, max_length=MAX_BATCH)]
+    memories: Annotated[
+        list[MemoryInput],
+        Meta(min_length=1, max_length=MAX_BATCH, description="each stands or is a duplicate by itself"),
+    ]
 
 
 class MemoryOrBatch(_MemoryParts, kw_only=True):
@@ -110,15 +168,15 @@ class MemoryOrBatch(_MemoryParts, kw_only=True):
 class SearchInput(Struct, kw_only=True):
     """What to look for: every part given must hold."""
 
-    agent_id: IdOrEmpty | None = None
-    session_id: IdOrEmpty | None = None
-    memory_types: list[MemoryType] | Empty | None = None
-    event_types: list[EventType] | Empty | None = None
+    agent_id: OfAgentOrEmpty | None = None
+    session_id: OfSessionOrEmpty | None = None
+    memory_types: MemoryTypes | Empty | None = None
+    event_types: EventTypes | Empty | None = None
     tags: WantedTags | Empty | None = None
     content_contains: Needle | None = None
-    since: Time | None = None
-    until: Time | None = None
-    min_importance: Share | Empty | None = None
+    since: Since | None = None
+    until: Until | None = None
+    min_importance: Annotated[Share, Meta(description="at least as important")] | Empty | None = None
     limit: SearchLimit | Empty | None = None
     order: OrderOrEmpty | None = None
     cursor: Cursor | None = None
@@ -128,29 +186,36 @@ class AgentInput(Struct, kw_only=True):
     """An agent to register."""
 
     name: AgentName
-    description: Annotated[str, Meta(description="at most 4 KB")] | None = None
+    description: AgentDescription | None = None
     config: JsonObject | Empty | None = None
 
 
 class SessionInput(Struct, kw_only=True):
     """A session to open; the agent need not be registered."""
 
-    agent_id: Id
+    agent_id: AgentId
     metadata: JsonObject | Empty | None = None
 
 
 class SessionUpdate(Struct, kw_only=True):
     """A change of a session. Metadata is merged into what is there; null takes a key away."""
 
-    status: SessionStatus | Empty | None = None
+    status: (
+        Annotated[
+            SessionStatus,
+            Meta(description="`closed` sets `closed_at`, `active` takes it away. Default: as it is"),
+        ]
+        | Empty
+        | None
+    ) = None
     metadata: JsonObject | Empty | None = None
 
 
 class ContextInput(Struct, kw_only=True):
     """How a session's context is to be made; an empty body means the defaults."""
 
-    since: Annotated[Time, Meta(description="default: 24h")] | None = None
-    include_types: list[MemoryType] | Empty | None = None
+    since: Annotated[str, Meta(description=f"how far back: {_TIME}. Default: `24h`")] | None = None
+    include_types: MemoryTypes | Empty | None = None
     max_tokens: TokenBudget | Empty | None = None
 
 
@@ -164,8 +229,8 @@ class PageQuery(Struct, kw_only=True):
 class SessionQuery(PageQuery, kw_only=True):
     """Query parameters of lists of sessions."""
 
-    agent_id: Id = ""
-    status: SessionStatus | Empty = ""
+    agent_id: OfAgent = ""
+    status: Annotated[SessionStatus, Meta(description="only with this status")] | Empty = ""
 
 
 class DeletionsQuery(Struct, kw_only=True):
@@ -189,14 +254,14 @@ class SessionDeletionQuery(Struct, kw_only=True):
 class ListQuery(Struct, kw_only=True):
     """Query parameters of lists of memories. Where the path names the agent or session, it counts."""
 
-    memory_type: MemoryType | Empty = ""
-    event_type: EventType = ""
+    memory_type: Annotated[MemoryType, Meta(description="only of this type")] | Empty = ""
+    event_type: Annotated[EventType, Meta(description="only of this event type")] = ""
     tags: Annotated[str, Meta(description="comma separated; all of them must be there, whole")] = ""
-    since: Time = ""
-    until: Time = ""
+    since: Since = ""
+    until: Until = ""
     limit: Limit = 100
     offset: Offset = 0
-    order: Literal["desc", "asc"] = "desc"
+    order: Annotated[Literal["desc", "asc"], Meta(description="by time; `desc` is the newest first")] = "desc"
     cursor: Cursor = ""
-    agent_id: Id = ""
-    session_id: Id = ""
+    agent_id: OfAgent = ""
+    session_id: OfSession = ""
