@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from . import models as m
 
@@ -45,14 +46,17 @@ class Call(Generic[T]):
 
 def encoded(value: Any) -> bytes:
     """As compact JSON. Raises ValueError or TypeError for what JSON cannot hold."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text = json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=to_jsonable_python
+    )
+    return text.encode()
 
 
 def fields_of(model: BaseModel | None) -> dict[str, Any]:
     """What was set; members of objects stay as they are, also those that are `None`."""
     if model is None:
         return {}
-    return {name: value for name, value in model.model_dump(mode="json").items() if value is not None}
+    return {name: value for name, value in model.model_dump().items() if value is not None}
 
 
 def _given(**values: Any) -> dict[str, Any]:

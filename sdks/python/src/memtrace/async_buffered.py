@@ -73,6 +73,8 @@ class AsyncBufferedWriter:
         TypeError for what JSON cannot hold.
         """
         entry = Entry.of(request)
+        if not self._has_to_wait(entry):
+            timeout = None
         try:
             await asyncio.wait_for(self._take(entry), timeout)
         except asyncio.TimeoutError:
@@ -95,6 +97,8 @@ class AsyncBufferedWriter:
         TimeoutError.
         """
         until = self._buffer.put_so_far
+        if self._buffer.settled_so_far >= until:
+            timeout = None
         self._hurry += 1
         self._notify()
         try:
@@ -149,14 +153,17 @@ class AsyncBufferedWriter:
             raise error
         return counts
 
+    def _has_to_wait(self, entry: Entry) -> bool:
+        return not (self._closed or self._buffer.has_room(entry) or self._buffer.is_stuck(entry))
+
     async def _take(self, entry: Entry) -> None:
-        while not self._closed and not self._buffer.has_room(entry):
-            if self._buffer.is_stuck(entry):
-                failures = self._buffer.tell()
-                raise unwritten(failures) from failures[0].error
+        while self._has_to_wait(entry):
             await self._changed.wait()
         if self._closed:
             raise RuntimeError("the buffered writer is closed")
+        if self._buffer.is_stuck(entry):
+            failures = self._buffer.tell()
+            raise unwritten(failures) from failures[0].error
         self._buffer.put(entry, time.monotonic())
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="memtrace-buffer")
