@@ -45,7 +45,7 @@ def second(**changes: Any) -> Any:
 def test_every_recorded_request_is_one(name: str) -> None:
     assert kind_of(recorded(name)) == "http"
     event = http_event(recorded(name))
-    assert event.path.startswith(("/api/v1/", "/health"))
+    assert event.path.startswith(("/api/v1/", "/health", "/mcp"))
     assert event.client_ip == "203.0.113.7"
     assert event.request_id == "7f3c1a52-0b7e-4c7a-9d0e-5a1b2c3d4e5f"
     assert event.headers["x-api-key"] == "mtk_replace_me"

@@ -45,10 +45,11 @@ EDGE: Final = OURS | {
 }
 IN_AWS: Final = EDGE | {"tenacity"}
 NEVER: Final = set(
-    """attr boto3 botocore duckdb httptools httpx importlib_metadata prometheus_client pydantic
-    pydantic_core pydantic_settings pygments rich typer uvicorn uvloop yoyo""".split()
+    """attr boto3 botocore duckdb greenlet httptools httpx httpx2 importlib_metadata mcp mcp_types
+    opentelemetry prometheus_client pydantic pydantic_core pydantic_settings pygments python_multipart
+    rich sse_starlette typer uvicorn uvloop yoyo""".split()
 )
-"""Not even in the end, when everything was asked for once."""
+"""Not even in the end, when everything of the REST API was asked for once."""
 
 
 def loaded(deployment: Deployed, *events: str, **environ: str) -> Any:
@@ -88,6 +89,13 @@ def test_serving_loads_nothing_of_servers_and_commands(deployment: Deployed) -> 
     found = loaded(deployment, *events)
     assert found["statuses"] == [201, 200, 200, 204, 200, None, None]
     assert NEVER & set(found["tops"]) == set()
+
+
+def test_the_first_message_of_mcp_loads_what_speaks_it(deployment: Deployed) -> None:
+    found = loaded(deployment, "v2-mcp")
+    assert found["statuses"] == [200]
+    assert {"mcp", "pydantic"} <= set(found["tops"])
+    assert {"duckdb", "httptools", "uvloop", "typer", "prometheus_client"} & set(found["tops"]) == set()
 
 
 def test_where_something_unwanted_is_installed_it_is_left_alone(deployment: Deployed, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ Cursor = Annotated[
 ]
 
 
-class Remember(Struct, kw_only=True):
+class Remember(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_remember`."""
 
     agent_id: Agent
@@ -74,7 +74,7 @@ class Remember(Struct, kw_only=True):
     metadata: Annotated[dict[str, Any], Meta(description="An object of your own.")] | None = None
 
 
-class Recall(Struct, kw_only=True):
+class Recall(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_recall`."""
 
     agent_id: Agent
@@ -85,7 +85,7 @@ class Recall(Struct, kw_only=True):
     cursor: Cursor | None = None
 
 
-class Search(Struct, kw_only=True):
+class Search(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_search`."""
 
     agent_id: Agent | None = None
@@ -100,7 +100,7 @@ class Search(Struct, kw_only=True):
     cursor: Cursor | None = None
 
 
-class Decide(Struct, kw_only=True):
+class Decide(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_decide`."""
 
     agent_id: Agent
@@ -108,7 +108,7 @@ class Decide(Struct, kw_only=True):
     reasoning: Annotated[str, Meta(description="Why, and what else was considered.")]
 
 
-class SessionCreate(Struct, kw_only=True):
+class SessionCreate(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_session_create`."""
 
     agent_id: Agent
@@ -117,7 +117,7 @@ class SessionCreate(Struct, kw_only=True):
     ] | None = None  # fmt: skip
 
 
-class SessionContext(Struct, kw_only=True):
+class SessionContext(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_session_context`."""
 
     session_id: Session
@@ -128,7 +128,7 @@ class SessionContext(Struct, kw_only=True):
     ] | None = None  # fmt: skip
 
 
-class AgentRegister(Struct, kw_only=True):
+class AgentRegister(Struct, frozen=True, kw_only=True):
     """Arguments of `memtrace_agent_register`."""
 
     name: Annotated[

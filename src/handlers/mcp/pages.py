@@ -4,6 +4,7 @@ A page is always what one request answered, asked again for fewer memories where
 so its cursor is exact. A memory that is too long by itself comes in parts.
 """
 
+import asyncio
 import base64
 import binascii
 import json
@@ -46,11 +47,11 @@ async def page_of(api: Api, ask: Ask, limit: int, cursor: str) -> Page:
     wanted = min(limit, MOST_ASKED)
     while True:
         memories, after = await ask(wanted, cursor)
-        fitting = _fitting(memories)
+        fitting = await asyncio.to_thread(_fitting, memories)  # some 10 ms for a full page
         if fitting == len(memories):
             return Page([_shown(one) for one in memories], after)
         if fitting == 0 and wanted == 1:
-            return _part(memories[0], 0, after)
+            return await asyncio.to_thread(_part, memories[0], 0, after)
         wanted = max(1, fitting)
 
 
@@ -59,7 +60,7 @@ async def _next_part(api: Api, cursor: str) -> Page:
     memory = await api.ask(Call(method="GET", route="/api/v1/memories/{id}", path={"id": id}))
     if start > len(memory["content"]):
         raise refused(InvalidCursor())
-    return _part(memory, start, after)
+    return await asyncio.to_thread(_part, memory, start, after)
 
 
 def _part(memory: JsonObject, start: int, after: str) -> Page:
@@ -69,13 +70,16 @@ def _part(memory: JsonObject, start: int, after: str) -> Page:
     left_out = _cost(_shown(head)) > PAGE_TOKENS // 2
     if left_out:
         del head["metadata"]
-    budget = PAGE_TOKENS - _FRAME - _cost(_shown(head))
-    end = _end(content, start, budget)
-    shown = _shown(head)
-    shown.content = content[start:end]
-    shown.metadata_left_out = left_out
-    if start or end < len(content):
-        shown.content_from, shown.content_length = start, len(content)
+    rest = _shown(head)
+    end = _end(content, start, PAGE_TOKENS - _FRAME - _cost(rest))
+    is_all = start == 0 and end == len(content)
+    shown = msgspec.structs.replace(
+        rest,
+        content=content[start:end],
+        metadata_left_out=left_out,
+        content_from=msgspec.UNSET if is_all else start,
+        content_length=msgspec.UNSET if is_all else len(content),
+    )
     return Page([shown], _sealed(memory["id"], end, after) if end < len(content) else after)
 
 
@@ -83,8 +87,8 @@ def _end(content: str, start: int, budget: int) -> int:
     """Where a part ends that costs no more, written as JSON; later than where it starts."""
     window = content[start : start + budget * HUNDREDTHS]
     size = reach(window, budget * HUNDREDTHS)
-    while size > 1 and estimate(_json(window[:size])) > budget:
-        size = size * 9 // 10
+    while size > 1 and (cost := estimate(_json(window[:size]))) > budget:
+        size = min(size - 1, size * budget // cost)
     end = start + max(1, size)
     cut = safe_cut(content, end)
     return cut if cut > start else end
@@ -94,7 +98,8 @@ def _fitting(memories: list[JsonObject]) -> int:
     """How many of them, from the first on, fit one page."""
     left = PAGE_TOKENS - _FRAME
     for number, memory in enumerate(memories):
-        if len(memory["content"]) > left * HUNDREDTHS:
+        content = memory["content"]
+        if reach(content, left * HUNDREDTHS) < len(content):
             return number
         left -= _cost(_shown(memory))
         if left < 0:

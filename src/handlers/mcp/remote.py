@@ -23,6 +23,7 @@ _PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 """A server that wants to be left alone for longer is: the model is told how long."""
 _PASSING: Final = frozenset({429, 502, 503, 504})
+_NO_STORE: Final = b'"no_arc_instance"'
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -72,10 +73,10 @@ class Remote:
             except httpx2.TransportError:
                 pause = _pause(attempt)
             else:
-                waits = _wait_of(response)
-                if response.status_code not in _PASSING or (waits or 0) > _LONGEST_PAUSE:
+                waits = _wait_of(response) or 0
+                if not _passes(response) or waits > _LONGEST_PAUSE:
                     return _answer(response)
-                pause = max(_pause(attempt), waits or 0)
+                pause = max(_pause(attempt), waits)
             await self._sleep(pause)
         try:
             return _answer(await self._client.send(request))
@@ -114,6 +115,11 @@ def _answer(response: httpx2.Response) -> JsonObject:
     if not response.is_success:
         raise refusal_of(body, _wait_of(response))
     return body
+
+
+def _passes(response: httpx2.Response) -> bool:
+    """Whether another attempt may fare better. Without a store only an operator helps."""
+    return response.status_code in _PASSING and _NO_STORE not in response.content
 
 
 def _wait_of(response: httpx2.Response) -> int | None:

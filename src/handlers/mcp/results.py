@@ -12,7 +12,7 @@ from core.model.work import SessionStatus
 Moment = Annotated[str, Meta(description="RFC 3339, UTC")]
 
 
-class Remembered(Struct, kw_only=True, omit_defaults=True):
+class Remembered(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`created`, or `duplicate`: an equal memory was there already, and has this id."""
 
     status: Literal["created", "duplicate"]
@@ -20,7 +20,7 @@ class Remembered(Struct, kw_only=True, omit_defaults=True):
     time: Moment = ""
 
 
-class MemoryFound(Struct, kw_only=True, omit_defaults=True):
+class MemoryFound(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A memory. One too long for a single answer comes in parts, page by page."""
 
     id: str
@@ -44,7 +44,7 @@ class MemoryFound(Struct, kw_only=True, omit_defaults=True):
     ] = False
 
 
-class Recalled(Struct, kw_only=True, omit_defaults=True):
+class Recalled(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of memories, the newest first. With `next_cursor` there is more."""
 
     memories: list[MemoryFound]
@@ -53,7 +53,7 @@ class Recalled(Struct, kw_only=True, omit_defaults=True):
     next_cursor: str = ""
 
 
-class Found(Struct, kw_only=True, omit_defaults=True):
+class Found(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of what a search found, the newest first. With `next_cursor` there is more."""
 
     results: list[MemoryFound]
@@ -62,7 +62,7 @@ class Found(Struct, kw_only=True, omit_defaults=True):
     next_cursor: str = ""
 
 
-class SessionOpened(Struct, kw_only=True, omit_defaults=True):
+class SessionOpened(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session, newly opened: its id goes into `session_id` of what is remembered in it."""
 
     id: str
@@ -72,7 +72,7 @@ class SessionOpened(Struct, kw_only=True, omit_defaults=True):
     created_at: Moment
 
 
-class ContextTold(Struct, kw_only=True):
+class ContextTold(Struct, frozen=True, kw_only=True):
     """A session as markdown. `truncated`: something is left out or cut; a larger `max_tokens` shows more."""
 
     session_id: str
@@ -83,7 +83,7 @@ class ContextTold(Struct, kw_only=True):
     tokens: Annotated[int, Meta(description="an estimate from above")]
 
 
-class AgentRegistered(Struct, kw_only=True, omit_defaults=True):
+class AgentRegistered(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A registered agent. `created` is false where the name was registered before."""
 
     id: str
