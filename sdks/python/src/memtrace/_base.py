@@ -6,8 +6,24 @@ import httpx
 
 from ._answers import error_of
 from ._connecting import DEFAULT_TIMEOUT, build_headers
+from .exceptions import (
+    AuthenticationError,
+    ConflictError,
+    MemtraceError,
+    NoArcInstanceError,
+    NotFoundError,
+)
 
-__all__ = ["DEFAULT_TIMEOUT", "build_headers", "handle_error"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "AuthenticationError",
+    "ConflictError",
+    "MemtraceError",
+    "NoArcInstanceError",
+    "NotFoundError",
+    "build_headers",
+    "handle_error",
+]
 
 
 def handle_error(response: httpx.Response) -> None:

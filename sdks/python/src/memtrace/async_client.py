@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
+import httpx  # noqa: F401 - code for 0.2.0 finds it here
 from typing_extensions import Unpack
 
 from . import _calls as calls
 from ._async_connection import AsyncConnection
+from ._base import DEFAULT_TIMEOUT, build_headers, handle_error  # noqa: F401 - as before
 from ._shortcuts import DecisionFields, MemoryFields, RecallFields, decided, recalled, remembered
 from .async_buffered import AsyncBufferedWriter
 from .buffered import WriteResult

@@ -17,7 +17,6 @@ Order = Literal["asc", "desc"]
 class Memory(BaseModel):
     """A stored memory. `id` is `None` where the server has no ids."""
 
-    id: str | None = None
     time: datetime
     org_id: str
     agent_id: str
@@ -30,6 +29,7 @@ class Memory(BaseModel):
     dedup_key: str | None = None
     importance: float | None = None
     parent_id: str | None = None
+    id: str | None = None
 
 
 class AddMemoryRequest(BaseModel):
