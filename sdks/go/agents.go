@@ -117,8 +117,8 @@ func (c *Client) DeleteAgent(ctx context.Context, agentID string) error {
 	return c.do(ctx, &call{method: http.MethodDelete, path: "/agents/" + id}, nil)
 }
 
-// Identity is whose key the client uses, and what it may do. ExpiresAt is nil for a key that does not expire.
-type Identity struct {
+// Me is whose key the client uses, and what it may do. ExpiresAt is nil for a key that does not expire.
+type Me struct {
 	OrgID       string     `json:"org_id"`
 	OrgName     string     `json:"org_name"`
 	KeyName     string     `json:"key_name"`
@@ -128,6 +128,6 @@ type Identity struct {
 }
 
 // Me says whose key the client uses: a cheap way to find out whether server and key are right.
-func (c *Client) Me(ctx context.Context) (*Identity, error) {
-	return get[Identity](ctx, c, "/me", nil)
+func (c *Client) Me(ctx context.Context) (*Me, error) {
+	return get[Me](ctx, c, "/me", nil)
 }

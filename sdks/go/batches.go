@@ -3,11 +3,17 @@ package sdk
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 )
 
-const triesWhileClosing = 3
+const (
+	triesWhileClosing = 3
+	largestBatch      = 3 << 20 // bytes; a server takes 4 MB
+	longestPause      = 30 * time.Second
+	longestAskedPause = 5 * time.Minute
+)
 
 // entry is a memory on its way, as it is and as it is sent.
 type entry struct {
@@ -24,32 +30,66 @@ type batch struct {
 
 func newBatch(entries []entry) *batch { return &batch{entries: entries, key: newKey()} }
 
-func (b *batch) body() []byte {
+func (b *batch) request() *call {
 	bodies := make([][]byte, len(b.entries))
 	for i, one := range b.entries {
 		bodies[i] = one.body
 	}
-	return append(append([]byte(`{"memories":[`), bytes.Join(bodies, []byte(","))...), "]}"...)
+	body := append(append([]byte(`{"memories":[`), bytes.Join(bodies, []byte(","))...), "]}"...)
+	return &call{method: http.MethodPost, path: "/memories", body: body, key: b.key}
 }
 
-func (b *batch) request() *call {
-	return &call{method: http.MethodPost, path: "/memories", body: b.body(), key: b.key}
-}
-
-// without splits a batch that was refused: off the memory that the answer names, else in two. A single memory is the
-// one that is wrong.
-func (b *batch) without(answer *APIError) (rest []*batch, wrong []entry) {
-	count := len(b.entries)
-	splits := answer.StatusCode == http.StatusBadRequest || errors.Is(answer, ErrTooLarge)
-	switch {
-	case count == 1 || !splits:
-		return nil, b.entries
-	case answer.Index != nil && *answer.Index >= 0 && *answer.Index < count:
-		at := *answer.Index
-		left := append(append([]entry(nil), b.entries[:at]...), b.entries[at+1:]...)
-		return []*batch{newBatch(left)}, b.entries[at : at+1]
+// stored says what became of each memory. A server without results leaves duplicates out of what it created, and keeps
+// the order.
+func (b *batch) stored(answer *AddedMemories) []WriteResult {
+	results := make([]WriteResult, len(b.entries))
+	created := answer.Memories
+	for i, one := range b.entries {
+		results[i] = WriteResult{Request: one.request, Status: StatusDuplicate}
+		switch {
+		case len(answer.Results) == len(b.entries):
+			results[i].Status, results[i].ID = answer.Results[i].Status, answer.Results[i].ID
+		case len(created) > 0 && created[0].AgentID == one.request.AgentID && created[0].Content == one.request.Content:
+			results[i].Status, results[i].ID = StatusCreated, created[0].ID
+			created = created[1:]
+		}
 	}
-	return []*batch{newBatch(b.entries[:count/2]), newBatch(b.entries[count/2:])}, nil
+	return results
+}
+
+// apart splits a batch that was refused for one of its memories, or for its size: off the memory that the answer
+// names, else in two. Without a rest, all of it is wrong.
+func (b *batch) apart(answer *APIError) (rest []*batch, wrong []entry) {
+	count := len(b.entries)
+	if count == 1 || !refusesParts(answer) {
+		return nil, b.entries
+	}
+	if answer.Index == nil || *answer.Index < 0 || *answer.Index >= count {
+		return []*batch{newBatch(b.entries[:count/2]), newBatch(b.entries[count/2:])}, nil
+	}
+	at := *answer.Index
+	for _, part := range [][]entry{b.entries[:at], b.entries[at+1:]} {
+		if len(part) > 0 {
+			rest = append(rest, newBatch(part))
+		}
+	}
+	return rest, b.entries[at : at+1]
+}
+
+func refusesParts(answer *APIError) bool {
+	switch answer.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+func failed(entries []entry, err error) []WriteResult {
+	results := make([]WriteResult, len(entries))
+	for i, one := range entries {
+		results[i] = WriteResult{Request: one.request, Status: StatusFailed, Err: err}
+	}
+	return results
 }
 
 // run sends batches until the writer is closed and nothing is pending.
@@ -61,8 +101,8 @@ func (w *BufferedWriter) run() {
 		if next == nil {
 			return
 		}
-		answer, err := exchange[Batch](w.context, w.client, next.request())
-		w.settle(next, answer, err)
+		answer, err := exchange[AddedMemories](w.context, w.client, next.request())
+		w.conclude(next, answer, err)
 	}
 }
 
@@ -72,7 +112,7 @@ func (w *BufferedWriter) await() *batch {
 	defer timer.Stop()
 	for {
 		next, wait, changed := w.due(time.Now())
-		if next != nil || changed == nil {
+		if changed == nil {
 			return next
 		}
 		timer.Reset(wait)
@@ -83,19 +123,19 @@ func (w *BufferedWriter) await() *batch {
 	}
 }
 
-// due returns the batch to be sent now, else how long to wait unless something changes; neither at the end.
+// due returns the batch to be sent now, else how long to wait for it unless something changes; neither at the end.
 func (w *BufferedWriter) due(now time.Time) (*batch, time.Duration, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stats.Pending == 0 {
+	if w.pending() == 0 {
 		if w.closed {
 			return nil, 0, nil
 		}
 		return nil, time.Hour, w.changed
 	}
 	at := w.resume
-	if !w.ready() {
-		at = w.queue[0].added.Add(w.options.Interval)
+	if !w.hurries() {
+		at = w.queue[0].added.Add(w.options.MaxDelay)
 	}
 	if now.Before(at) {
 		return nil, at.Sub(now), w.changed
@@ -106,20 +146,21 @@ func (w *BufferedWriter) due(now time.Time) (*batch, time.Duration, <-chan struc
 	return w.work[0], 0, nil
 }
 
-// ready says that there is no point in waiting for more memories.
-func (w *BufferedWriter) ready() bool {
-	settled := w.stats.Added - w.stats.Pending
-	return len(w.work) > 0 || len(w.queue) >= w.options.BatchSize || w.bytes >= batchBytes || w.closed || settled < w.asked
+// hurries says that there is no point in waiting for more memories.
+func (w *BufferedWriter) hurries() bool {
+	return len(w.work) > 0 || w.closed || w.settled() < w.asked ||
+		len(w.queue) >= w.options.MaxBatch || w.queueBytes >= w.batchBytes
 }
 
 // gather takes the oldest memories off the queue, as many as go into one batch.
 func (w *BufferedWriter) gather() []entry {
 	count, size := 0, 0
-	for count < min(len(w.queue), w.options.BatchSize) {
+	for count < min(len(w.queue), w.options.MaxBatch) {
 		size += len(w.queue[count].body) + 1
-		if count > 0 && size > batchBytes {
+		if count > 0 && size > w.batchBytes {
 			break
 		}
+		w.queueBytes -= len(w.queue[count].body)
 		count++
 	}
 	entries := append([]entry(nil), w.queue[:count]...)
@@ -128,33 +169,56 @@ func (w *BufferedWriter) gather() []entry {
 	return entries
 }
 
-// settle notes what became of a batch.
-func (w *BufferedWriter) settle(sent *batch, answer *Batch, err error) {
-	var refusal *APIError
-	switch {
-	case err == nil:
-		w.stored(sent, answer)
-	case comesToPass(err):
-		w.giveUp(w.stall(err), err)
-	case errors.As(err, &refusal):
-		rest, wrong := sent.without(refusal)
-		w.giveUp(wrong, err)
-		w.replace(rest)
+// conclude notes what came of sending a batch.
+func (w *BufferedWriter) conclude(sent *batch, answer *AddedMemories, err error) {
+	if err == nil {
+		w.settle(sent.entries, sent.stored(answer))
+		w.advance(nil)
+		return
 	}
+	var refusal *APIError
+	if comesToPass(err) || !errors.As(err, &refusal) {
+		left := w.stall(err)
+		w.settle(left, failed(left, err))
+		return
+	}
+	rest, wrong := sent.apart(refusal)
+	w.settle(wrong, failed(wrong, err))
+	w.advance(rest)
 }
 
-func (w *BufferedWriter) stored(sent *batch, answer *Batch) {
+// settle tells what became of memories: their owner first, so that they are settled only when it knows.
+func (w *BufferedWriter) settle(entries []entry, results []WriteResult) {
+	told := w.options.OnResult != nil
+	if told {
+		for _, result := range results {
+			w.options.OnResult(result)
+		}
+	}
 	w.mu.Lock()
-	stored := min(len(answer.Memories), len(sent.entries))
-	w.stats.Stored += stored
-	w.stats.Duplicates += len(sent.entries) - stored
-	w.settled(sent.entries)
-	w.mu.Unlock()
-	w.replace(nil)
+	defer w.mu.Unlock()
+	for i, result := range results {
+		size := len(entries[i].body)
+		if result.Status == StatusFailed && !told {
+			w.failures = append(w.failures, result)
+			w.spoilt += size
+		} else {
+			w.held -= size
+		}
+		switch result.Status {
+		case StatusFailed:
+			w.counts.Failed++
+		case StatusCreated:
+			w.counts.Created++
+		default:
+			w.counts.Duplicates++
+		}
+	}
+	w.notify()
 }
 
-// replace puts others, or none, in the place of the batch that was sent.
-func (w *BufferedWriter) replace(rest []*batch) {
+// advance puts others, or none, in the place of the batch that was sent.
+func (w *BufferedWriter) advance(rest []*batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.work = append(rest, w.work[1:]...)
@@ -168,50 +232,45 @@ func (w *BufferedWriter) stall(err error) []entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tries++
-	if w.closed && (w.tries >= triesWhileClosing || w.context.Err() != nil) {
-		var left []entry
-		for _, one := range w.work {
-			left = append(left, one.entries...)
-		}
-		left = append(left, w.queue...)
-		w.work, w.queue = nil, nil
-		return left
+	if !w.closed || (w.tries < triesWhileClosing && w.context.Err() == nil) {
+		w.stalls++
+		w.stuck = err
+		w.resume = time.Now().Add(w.pause(w.tries, err))
+		w.notify()
+		return nil
 	}
-	w.stalls++
-	w.stuck = err
-	w.resume = time.Now().Add(w.pause(w.tries, err))
-	w.notify()
-	return nil
+	var left []entry
+	for _, one := range w.work {
+		left = append(left, one.entries...)
+	}
+	left = append(left, w.queue...)
+	w.work, w.queue = nil, nil
+	return left
 }
 
-// giveUp tells of memories that are not stored: their owner first, so that they are settled only when it knows.
-func (w *BufferedWriter) giveUp(entries []entry, err error) {
-	failed := make([]FailedMemory, len(entries))
-	for i, one := range entries {
-		failed[i] = FailedMemory{Request: one.request, Err: err}
+// pauseAfter is how long a writer waits after attempts that changed nothing: longer each time, up to half a minute, or
+// as long as the server says, up to five.
+func pauseAfter(tries int, stuck error, random float64) time.Duration {
+	wait := min(longestPause.Seconds(), math.Pow(2, float64(tries-1))) * (1 + random) / 2
+	pause := time.Duration(wait * float64(time.Second))
+	var answer *APIError
+	if errors.As(stuck, &answer) {
+		pause = max(pause, min(answer.RetryAfter, longestAskedPause))
 	}
-	if w.options.OnFailure != nil {
-		for _, one := range failed {
-			w.options.OnFailure(one)
-		}
-		failed = nil
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(entries) > 0 && w.untold == 0 {
-		w.cause = err
-	}
-	w.failed = append(w.failed, failed...)
-	w.untold += len(entries)
-	w.stats.Failed += len(entries)
-	w.settled(entries)
+	return pause
 }
 
-// settled takes memories out of the count of what is pending.
-func (w *BufferedWriter) settled(entries []entry) {
-	w.stats.Pending -= len(entries)
-	for _, one := range entries {
-		w.bytes -= len(one.body)
+// comesToPass says whether the same request may soon succeed as it is.
+func comesToPass(err error) bool {
+	var answer *APIError
+	if !errors.As(err, &answer) {
+		return true
 	}
-	w.notify()
+	switch answer.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return worthRepeating(answer)
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return answer.StatusCode >= http.StatusInternalServerError || answer.Code == codeInvalidResponse
 }

@@ -14,8 +14,6 @@ import (
 	"time"
 )
 
-const largestAnswer = 512 << 20
-
 // call is one request, whatever number of attempts it takes.
 type call struct {
 	method string
@@ -27,7 +25,10 @@ type call struct {
 
 func (r *call) op() string { return r.method + " " + prefix + r.path }
 
-const prefix = "/api/v1"
+const (
+	prefix     = "/api/v1"
+	longestKey = 255
+)
 
 // get asks and decodes the answer.
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (*T, error) {
@@ -49,8 +50,11 @@ func create[T any](ctx context.Context, c *Client, path string, body any, key st
 	if err != nil {
 		return nil, err
 	}
-	if key == "" {
+	switch {
+	case key == "":
 		key = newKey()
+	case len(key) > longestKey || !isPrintable(key):
+		return nil, refused("Idempotency-Key", "an idempotency key has 1 to 255 printable ASCII characters")
 	}
 	return exchange[T](ctx, c, &call{method: http.MethodPost, path: path, body: encoded, key: key})
 }
@@ -128,8 +132,8 @@ func (c *Client) roundTrip(ctx context.Context, request *call) (int, http.Header
 		return 0, nil, nil, inner(err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, largestAnswer+1))
-	if err == nil && len(body) > largestAnswer {
+	body, err := io.ReadAll(io.LimitReader(answer.Body, c.largestAnswer+1))
+	if err == nil && int64(len(body)) > c.largestAnswer {
 		err = errTooLong
 	}
 	return answer.StatusCode, answer.Header, body, err
@@ -148,7 +152,7 @@ func (c *Client) prepare(ctx context.Context, request *call) (*http.Request, err
 	if err != nil {
 		return nil, inner(err)
 	}
-	c.authorize(prepared.Header)
+	c.authorize(prepared)
 	prepared.Header.Set("Accept", "application/json")
 	prepared.Header.Set("User-Agent", c.userAgent)
 	if request.body != nil {

@@ -28,13 +28,15 @@ const (
 type Client struct {
 	baseURL   string
 	invalid   error
-	authorize func(http.Header) // a closure, so that no formatting of a Client can show the key
+	authorize func(*http.Request) // a closure, so that no formatting of a Client can show the key
 	userAgent string
 	http      *http.Client
 	timeout   time.Duration
 	retries   int
 	sleep     func(context.Context, time.Duration) error
 	random    func() float64
+
+	largestAnswer int64
 }
 
 // Option changes how a client works.
@@ -67,7 +69,7 @@ func WithUserAgent(product string) Option {
 }
 
 // New makes a client of the server at baseURL. What is empty comes from the environment: MEMTRACE_URL, else
-// DefaultURL, and MEMTRACE_API_KEY. It connects to nothing; a URL that is none is told by every call.
+// DefaultURL, and MEMTRACE_API_KEY. It connects to nothing; a URL or a key that is none is told by every call.
 func New(baseURL, apiKey string, options ...Option) *Client {
 	if baseURL == "" {
 		baseURL = os.Getenv("MEMTRACE_URL")
@@ -78,16 +80,23 @@ func New(baseURL, apiKey string, options ...Option) *Client {
 	if apiKey == "" {
 		apiKey = os.Getenv("MEMTRACE_API_KEY")
 	}
+	apiKey = strings.TrimSpace(apiKey)
+	address, user, invalid := readURL(baseURL)
 	client := &Client{
-		baseURL:   strings.TrimRight(baseURL, "/"),
-		invalid:   checkURL(baseURL),
-		authorize: authorization(apiKey),
+		baseURL:   address,
+		invalid:   invalid,
+		authorize: authorization(apiKey, user),
 		userAgent: "memtrace-go/" + Version,
 		http:      &http.Client{Transport: newTransport()},
 		timeout:   DefaultTimeout,
 		retries:   DefaultRetries,
 		sleep:     sleep,
 		random:    rand.Float64,
+
+		largestAnswer: 512 << 20,
+	}
+	if client.invalid == nil && !isPrintable(apiKey) {
+		client.invalid = refused("", "the API key has characters that no key has")
 	}
 	for _, option := range options {
 		option(client)
@@ -101,33 +110,41 @@ func New(baseURL, apiKey string, options ...Option) *Client {
 // CloseIdleConnections gives back the connections that are open and not in use. The client can be used further.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// Format prints the server's address, whatever the verb; the key never.
+// Format prints the server's address, whatever the verb; the key and a password in its URL never.
 func (c Client) Format(state fmt.State, _ rune) {
-	fmt.Fprintf(state, "sdk.Client(%s)", withoutPassword(c.baseURL))
+	fmt.Fprintf(state, "sdk.Client(%s)", c.baseURL)
 }
 
-func authorization(apiKey string) func(http.Header) {
-	return func(header http.Header) {
+func authorization(apiKey string, user *url.Userinfo) func(*http.Request) {
+	return func(request *http.Request) {
 		if apiKey != "" {
-			header.Set("X-Api-Key", apiKey)
+			request.Header.Set("X-Api-Key", apiKey)
+		}
+		if password, given := user.Password(); given || user.Username() != "" {
+			request.SetBasicAuth(user.Username(), password)
 		}
 	}
 }
 
-func checkURL(baseURL string) error {
+// readURL takes user and password, for a proxy in between, off the address.
+func readURL(baseURL string) (address string, user *url.Userinfo, invalid error) {
 	parsed, err := url.Parse(baseURL)
 	if err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https") {
-		return refused("", "the server's URL must be http://HOST or https://HOST")
+		return "?", nil, refused("", "the server's URL must be http://HOST or https://HOST")
 	}
-	return nil
+	user = parsed.User
+	parsed.User, parsed.RawQuery, parsed.Fragment = nil, "", ""
+	return strings.TrimRight(parsed.String(), "/"), user, nil
 }
 
-func withoutPassword(baseURL string) string {
-	parsed, err := url.Parse(baseURL)
-	if err != nil {
-		return "?"
+// isPrintable says whether a header can hold a text as it is.
+func isPrintable(text string) bool {
+	for _, character := range text {
+		if character < ' ' || character > '~' {
+			return false
+		}
 	}
-	return parsed.Redacted()
+	return true
 }
 
 func newTransport() *http.Transport {

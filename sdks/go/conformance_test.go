@@ -173,10 +173,8 @@ var operations = map[string]func(*Client, arguments) (any, error){
 		return c.AddMemory(background, &a)
 	},
 	"add_memories": func(c *Client, read arguments) (any, error) {
-		a := argumentsOf[struct {
-			Memories []AddMemoryRequest `json:"memories"`
-		}](read)
-		return c.AddBatch(background, a.Memories)
+		a := argumentsOf[AddBatchRequest](read)
+		return c.AddBatch(background, &a)
 	},
 	"list_memories": func(c *Client, read arguments) (any, error) {
 		return c.ListMemories(background, argumentsOf[listArguments](read).options())

@@ -17,26 +17,26 @@ const (
 // Deletion is the receipt of a deletion: what it covers, what is gone and what remains. MemoryID is set for one
 // memory, the fields after it for the memories of a session.
 type Deletion struct {
-	DeletionID  string            `json:"deletion_id"`
-	OrgID       string            `json:"org_id"`
-	RequestedAt time.Time         `json:"requested_at"`
-	State       string            `json:"state"`
-	MemoryID    string            `json:"memory_id,omitempty"`
-	SessionID   string            `json:"session_id,omitempty"`
-	AgentIDs    []string          `json:"agent_ids,omitempty"`
-	Before      *time.Time        `json:"before,omitempty"`
-	Removed     DeletionRemovals  `json:"removed"`
-	Remains     []DeletionRemains `json:"remains"`
+	DeletionID  string      `json:"deletion_id"`
+	OrgID       string      `json:"org_id"`
+	RequestedAt time.Time   `json:"requested_at"`
+	State       string      `json:"state"`
+	MemoryID    string      `json:"memory_id,omitempty"`
+	SessionID   string      `json:"session_id,omitempty"`
+	AgentIDs    []string    `json:"agent_ids,omitempty"`
+	Before      *time.Time  `json:"before,omitempty"`
+	Removed     Removed     `json:"removed"`
+	Remains     []Remainder `json:"remains"`
 }
 
-// DeletionRemovals counts the memories that are gone so far, by where they were.
-type DeletionRemovals struct {
+// Removed counts the memories that are gone so far, by where they were.
+type Removed struct {
 	Journal int `json:"journal"`
 	Store   int `json:"store"`
 }
 
-// DeletionRemains is what is not gone, and why. Until is nil where nobody can say.
-type DeletionRemains struct {
+// Remainder is what is not gone, and why. Until is nil where nobody can say.
+type Remainder struct {
 	Where string     `json:"where"`
 	Until *time.Time `json:"until"`
 	Why   string     `json:"why"`

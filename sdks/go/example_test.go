@@ -70,7 +70,7 @@ func ExampleClient_AddMemory() {
 		AgentID:    "crawler",
 		SessionID:  "sess_1",
 		EventType:  "page_crawled",
-		Content:    "Crawled https://example.com: found 3 product links",
+		Content:    "Crawled https://shop.example: found 3 product links",
 		Tags:       []string{"crawling", "products"},
 		Importance: 0.7,
 		Metadata:   map[string]any{"links": 3},
@@ -83,16 +83,16 @@ func ExampleClient_AddMemory() {
 }
 
 func ExampleClient_AddBatch() {
-	batch, err := client.AddBatch(ctx, []sdk.AddMemoryRequest{
+	added, err := client.AddBatch(ctx, &sdk.AddBatchRequest{Memories: []sdk.AddMemoryRequest{
 		{AgentID: "etl", EventType: "row_done", Content: "row 1"},
 		{AgentID: "etl", EventType: "row_done", Content: "row 2"},
 		{AgentID: "etl", EventType: "row_done", Content: "row 1"},
-	})
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, result := range batch.Results {
-		fmt.Println(result.Status)
+	for _, entry := range added.Results {
+		fmt.Println(entry.Status)
 	}
 	// Output:
 	// created
@@ -163,7 +163,7 @@ func ExampleClient_IterMemories() {
 }
 
 func ExampleClient_Buffered() {
-	writer := client.Buffered(&sdk.BufferOptions{BatchSize: 200, Interval: 2 * time.Second})
+	writer := client.Buffered(&sdk.BufferOptions{MaxBatch: 500, MaxDelay: 2 * time.Second})
 	for _, row := range []string{"row 7", "row 8", "row 9"} {
 		if err := writer.Add(ctx, &sdk.AddMemoryRequest{AgentID: "loader", Content: row}); err != nil {
 			log.Fatal(err)
@@ -171,13 +171,13 @@ func ExampleClient_Buffered() {
 	}
 
 	err := writer.Close(ctx)
-	var lost *sdk.BufferError
+	var lost *sdk.BufferedWriteError
 	if errors.As(err, &lost) {
-		for _, failed := range lost.Failed {
-			log.Println(failed.Request.Content, failed.Err)
+		for _, failure := range lost.Failures {
+			log.Println(failure.Request.Content, failure.Err)
 		}
 	}
-	fmt.Println(writer.Stats().Stored)
+	fmt.Println(writer.Counts().Created)
 	// Output: 3
 }
 

@@ -109,17 +109,25 @@ type SearchResult struct {
 	NextCursor  string   `json:"next_cursor,omitempty"`
 }
 
-// Batch is what became of memories that were sent together: Memories holds those that were created, Results has one
-// entry for each that was sent, in order. Servers older than 0.3 send no Results.
-type Batch struct {
-	Memories   []Memory      `json:"memories"`
-	Count      int           `json:"count"`
-	Duplicates int           `json:"duplicates"`
-	Results    []BatchResult `json:"results,omitempty"`
+// AddBatchRequest holds up to 1,000 memories to be stored together.
+type AddBatchRequest struct {
+	Memories []AddMemoryRequest `json:"memories"`
+
+	// IdempotencyKey makes equal requests the same one, as in AddMemoryRequest.
+	IdempotencyKey string `json:"-"`
 }
 
-// BatchResult is what became of one memory: Status is "created", or "duplicate" with the ID of the one that is there.
-type BatchResult struct {
+// AddedMemories is what became of memories that were sent together: Memories holds those that were created, Results has
+// one entry for each that was sent, in order. Servers older than 0.3 send no Results.
+type AddedMemories struct {
+	Memories   []Memory     `json:"memories"`
+	Count      int          `json:"count"`
+	Duplicates int          `json:"duplicates"`
+	Results    []BatchEntry `json:"results,omitempty"`
+}
+
+// BatchEntry is what became of one memory: Status is "created", or "duplicate" with the ID of the one that is there.
+type BatchEntry struct {
 	Status string `json:"status"`
 	ID     string `json:"id"`
 }
@@ -164,23 +172,20 @@ func (c *Client) AddMemory(ctx context.Context, request *AddMemoryRequest) (*Mem
 // AddMemories stores up to 1,000 memories and returns those that were created, duplicates left out. If one is
 // invalid, none is stored. AddBatch tells of each what became of it.
 func (c *Client) AddMemories(ctx context.Context, memories []AddMemoryRequest) ([]Memory, error) {
-	batch, err := c.AddBatch(ctx, memories)
+	added, err := c.AddBatch(ctx, &AddBatchRequest{Memories: memories})
 	if err != nil {
 		return nil, err
 	}
-	return batch.Memories, nil
+	return added.Memories, nil
 }
 
 // AddBatch stores up to 1,000 memories. All are checked before the first is stored; an invalid one is an
 // ErrInvalidRequest whose Index names it. Duplicates are no error.
-func (c *Client) AddBatch(ctx context.Context, memories []AddMemoryRequest) (*Batch, error) {
-	if len(memories) == 0 {
+func (c *Client) AddBatch(ctx context.Context, request *AddBatchRequest) (*AddedMemories, error) {
+	if request == nil || len(request.Memories) == 0 {
 		return nil, refused("memories", "there are no memories")
 	}
-	body := struct {
-		Memories []AddMemoryRequest `json:"memories"`
-	}{memories}
-	return create[Batch](ctx, c, "/memories", body, "")
+	return create[AddedMemories](ctx, c, "/memories", request, request.IdempotencyKey)
 }
 
 // ListMemories returns a page of memories, the newest first. IterMemories goes through all pages.
