@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', '.examples'] },
+  { ignores: ['dist', '.examples', 'test/consumers'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],

@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     // Those under `live` want a server: `scripts/with-server npm test`. Without one they are not there.
     include: live ? ['test/**/*.test.ts'] : ['test/*.test.ts'],
-    testTimeout: 10_000,
+    // Some tests start compilers.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

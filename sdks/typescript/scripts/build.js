@@ -2,15 +2,14 @@
 
 import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const root = fileURLToPath(new URL('../', import.meta.url))
+// Linting still needs the compiler in JavaScript, which is why there are two. This one takes a fifth of the time.
+const compiler = 'node_modules/typescript-native/bin/tsc'
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
+rmSync(`${root}dist`, { recursive: true, force: true })
 for (const config of ['tsconfig.json', 'tsconfig.cjs.json']) {
-  execFileSync(process.execPath, [compiler, '-p', join(root, config)], { stdio: 'inherit' })
+  execFileSync(process.execPath, [compiler, '-p', config], { cwd: root, stdio: 'inherit' })
 }
-writeFileSync(join(root, 'dist', 'cjs', 'package.json'), '{ "type": "commonjs" }\n')
+writeFileSync(`${root}dist/cjs/package.json`, '{ "type": "commonjs" }\n')

@@ -17,7 +17,7 @@ export interface BufferOptions {
   maxPending?: number | undefined
   /** While this many bytes are pending, `add` waits. 64 MB if absent. */
   maxPendingBytes?: number | undefined
-  /** Is handed each memory that was given up, instead of the error of `close`. */
+  /** Is handed each memory that was given up, instead of the errors of `flush` and `close`. */
   onFailure?: ((failure: FailedMemory) => void) | undefined
   /** Is told each time that the server could not take memories for now. They are sent again. */
   onRetry?: ((error: MemtraceError) => void) | undefined
@@ -46,8 +46,8 @@ const LONGEST_PAUSE = 60
 /**
  * Stores memories in batches, in the order in which they were added, one batch at a time.
  *
- * A memory that was added is stored, or is a duplicate, or is told as failed: to `onFailure`, else by `close`. While
- * the server cannot take memories they wait and are sent again, under the same idempotency key; one that it refuses
+ * A memory that was added is stored, or is a duplicate, or is told as failed, once: to `onFailure`, else by `flush` or
+ * `close`. While the server cannot take memories they wait and are sent again, under the same idempotency key; one that it refuses
  * fails at once and holds up no other. It must be closed. Until all is settled it keeps a process alive.
  */
 export class BufferedWriter {
@@ -91,12 +91,12 @@ export class BufferedWriter {
    * Takes a memory as it is now. Await it: it resolves once there is room for more.
    *
    * Rejects, and has not taken the memory, after `close`, where it is not JSON, and while as many failures as may be
-   * pending wait for `close`.
+   * pending wait to be told.
    */
   async add(memory: AddMemoryRequest): Promise<void> {
     if (this.#closing !== undefined) throw new MemtraceError('the writer is closed', { code: 'closed' })
     if (this.#failures.length >= this.#maxPending) {
-      throw new MemtraceError('too many memories failed; `close` tells which', { code: 'buffer_full' })
+      throw new MemtraceError('too many memories failed; `flush` tells which', { code: 'buffer_full' })
     }
     this.#queue.push(entryOf(memory))
     this.#added++
@@ -105,18 +105,19 @@ export class BufferedWriter {
   }
 
   /**
-   * Sends what was added until now without further delay. Resolves once all of it is settled.
+   * Sends what was added until now without further delay. Resolves once all of it is stored.
    *
-   * Rejects where the server could not take it for now; it waits on then.
+   * Rejects where the server could not take it for now; it waits on then. Rejects with a `BufferedWriteError` for what
+   * failed and was not told before.
    */
   async flush(): Promise<void> {
-    const mark = this.#added
-    while (this.#settled < mark) await this.#sendFirst()
+    await this.#drain()
+    this.#tell()
   }
 
   /**
-   * Takes no more, and sends what is pending. What could not be stored is in the `failures` of the
-   * `BufferedWriteError` that this rejects with, save what `onFailure` was handed.
+   * Takes no more, and sends what is pending. What could not be stored and was not told before is in the `failures` of
+   * the `BufferedWriteError` that this rejects with.
    *
    * A signal ends the attempts; what is pending then has failed. Closing again says the same.
    */
@@ -137,15 +138,23 @@ export class BufferedWriter {
     // A turn that began earlier does not count as the last attempt.
     await this.#turn?.catch(() => undefined)
     try {
-      await this.flush()
+      await this.#drain()
     } catch (error) {
       for (const entry of this.#queue.takeAll()) this.#fail(entry, asFailure(error))
     }
     this.#unschedule()
     this.#release()
-    const [first] = this.#failures
-    if (first !== undefined) throw new BufferedWriteError(this.#failures, this.#report)
+    this.#tell()
     return { ...this.#report }
+  }
+
+  async #drain(): Promise<void> {
+    const mark = this.#added
+    while (this.#settled < mark) await this.#sendFirst()
+  }
+
+  #tell(): void {
+    if (this.#failures.length > 0) throw new BufferedWriteError(this.#failures.splice(0), this.#report)
   }
 
   /** Sees to it that what is pending is going to be sent. */
