@@ -134,7 +134,7 @@ export function timelineView({ api }, { query }) {
   }
 
   function keys(event) {
-    const isTyping = event.target.closest?.("input, select, textarea, dialog");
+    const isTyping = event.target.closest?.("input:not([type=checkbox]), select, dialog");
     if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     form.focus();

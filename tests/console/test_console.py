@@ -1,0 +1,428 @@
+"""What people see and do: signing in, filtering, reading, and what happens when things go wrong."""
+
+import re
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.console import looks
+from tests.console.site import CRAWLS, HOSTILE, WHY, Site
+from tests.console.tab import Tab
+
+ALL: Final = CRAWLS + 4
+"""Memories that the site begins with."""
+PAGE: Final = 50
+LIMITED: Final = {"error": "too many requests", "code": "rate_limited", "request_id": "req_1"}
+
+
+# --- the key
+
+
+def test_a_key_opens_the_timeline_and_stays_in_the_tab(tab: Tab) -> None:
+    tab.sign_in()
+    tab.shows(PAGE)
+    assert tab.stored_key == tab.site.key
+    assert tab.page.evaluate("localStorage.length") == 0
+    assert tab.page.context.cookies() == []
+    assert tab.site.key not in tab.page.content()
+    tab.page.reload()
+    tab.shows(PAGE)
+
+
+def test_a_wrong_key_is_told_and_can_be_corrected(tab: Tab) -> None:
+    tab.go()
+    tab.key_field.fill("mtk_wrong")
+    tab.key_field.press("Enter")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Invalid API key")
+    assert tab.stored_key is None
+    expect(tab.key_field).to_be_focused()
+    tab.key_field.fill(tab.site.key)
+    tab.page.get_by_role("button", name="Sign in").click()
+    tab.shows(PAGE)
+
+
+def test_signing_out_forgets_the_key_and_the_place(tab: Tab) -> None:
+    tab.sign_in("agents")
+    tab.page.get_by_role("button", name="Sign out").click()
+    expect(tab.key_field).to_be_focused()
+    assert tab.stored_key is None
+    assert "#" not in tab.page.url
+    tab.page.reload()
+    expect(tab.key_field).to_be_visible()
+
+
+def test_a_key_that_is_revoked_meanwhile_leads_to_the_door(tab: Tab) -> None:
+    tab.sign_in()
+    tab.answers("**/api/v1/agents*", 401, {"error": "invalid API key", "code": "unauthenticated"})
+    tab.page.get_by_role("link", name="Agents").click()
+    expect(tab.page.get_by_role("alert")).to_contain_text("Invalid API key")
+    expect(tab.key_field).to_be_visible()
+    assert tab.stored_key is None
+
+
+def test_a_key_that_may_only_write_is_told_what_it_lacks(tab: Tab) -> None:
+    tab.go()
+    tab.key_field.fill(tab.site.writer_key)
+    tab.key_field.press("Enter")
+    expect(tab.page.get_by_role("alert")).to_contain_text("lacks the permission read")
+    assert tab.stored_key is None
+
+
+def test_the_key_shows_only_when_asked(tab: Tab) -> None:
+    tab.go()
+    expect(tab.key_field).to_have_attribute("type", "password")
+    tab.page.get_by_role("button", name="Show the key").click()
+    expect(tab.key_field).to_have_attribute("type", "text")
+
+
+# --- the timeline
+
+
+def test_results_follow_what_is_typed(tab: Tab) -> None:
+    tab.sign_in()
+    form = tab.page.get_by_role("search")
+    for field, value, count in (
+        ("Search the contents", "Crawled page 7:", 1),
+        ("Search the contents", "100%_", 1),
+        ("Agent", "support", 2),
+        ("Event type", "error", 1),
+        ("Event type", "error, decision", 2),
+        ("Tags", "shop,page-5", 1),
+    ):
+        tab.shows(PAGE)
+        form.get_by_label(field, exact=True).press_sequentially(value)
+        tab.shows(count)
+        form.get_by_role("button", name="Clear filters").click()
+
+
+def test_typing_asks_once_it_pauses(tab: Tab) -> None:
+    tab.sign_in()
+    tab.shows(PAGE)
+    before = tab.searches()
+    tab.page.get_by_label("Search the contents").press_sequentially("Crawled page 7:", delay=5)
+    tab.shows(1)
+    assert tab.searches() - before <= 3
+
+
+def test_filters_stand_in_the_address_and_come_back_with_it(tab: Tab) -> None:
+    tab.sign_in()
+    tab.page.get_by_label("decision", exact=True).check()
+    tab.page.get_by_label("Session", exact=True).fill(tab.site.session)
+    tab.shows(1)
+    expect(tab.page).to_have_url(re.compile(rf"#/timeline\?session={tab.site.session}&types=decision$"))
+    tab.page.reload()
+    tab.shows(1)
+    tab.page.get_by_role("button", name="Clear filters").click()
+    tab.shows(PAGE)
+    expect(tab.page).to_have_url(re.compile("#/timeline$"))
+
+
+def test_a_time_range_is_a_filter_too(tab: Tab) -> None:
+    tab.sign_in()
+    tab.page.get_by_label("Time", exact=True).select_option("Between…")
+    tab.page.get_by_label("Until").fill("2020-01-01T00:00")
+    expect(tab.page.get_by_role("heading", name="No memory matches")).to_be_visible()
+    tab.page.get_by_label("Until").fill("")
+    tab.page.get_by_label("Time", exact=True).select_option("Last hour")
+    tab.shows(PAGE)
+
+
+def test_all_pages_together_are_every_memory_once(tab: Tab) -> None:
+    tab.sign_in("timeline?agent=crawler")
+    tab.shows(PAGE)
+    tab.page.get_by_role("button", name="Show older memories").click()
+    expect(tab.page.get_by_text("That is all.")).to_be_visible()
+    expected = tab.site.get("/memories", agent_id="crawler", limit=1_000)["memories"]
+    assert tab.contents == [memory["content"] for memory in expected]
+
+
+def test_new_memories_come_by_themselves_and_only_to_an_eye_that_looks(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.sign_in("timeline?agent=live")
+    expect(tab.page.get_by_role("heading", name="No memory matches")).to_be_visible()
+    tab.site.remember("came by itself", agent_id="live")
+    tab.page.clock.fast_forward(4_100)
+    tab.shows(1)
+    expect(tab.page.locator("#said")).to_have_text("1 new memory")
+    tab.look("hidden")
+    tab.site.remember("came while nobody looked", agent_id="live")
+    before = tab.searches()
+    tab.page.clock.fast_forward(60_000)
+    tab.page.evaluate("1")
+    assert tab.searches() == before
+    tab.look("visible")
+    tab.page.clock.fast_forward(100)
+    tab.shows(2)
+    assert tab.contents[0] == "came while nobody looked"
+
+
+def test_nothing_moves_under_somebody_who_reads(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.site.remember("first", agent_id="reader")
+    tab.sign_in("timeline?agent=reader")
+    tab.shows(1)
+    tab.page.get_by_role("link", name="first").focus()
+    tab.site.remember("second", agent_id="reader")
+    tab.page.clock.fast_forward(4_100)
+    arrived = tab.page.get_by_role("button", name="1 new memory")
+    expect(arrived).to_be_visible()
+    tab.shows(1)
+    arrived.click()
+    tab.shows(2)
+    expect(arrived).to_be_hidden()
+
+
+def test_what_is_not_live_asks_no_more(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.sign_in()
+    tab.shows(PAGE)
+    tab.page.get_by_role("button", name="Live").click()
+    before = tab.searches()
+    tab.page.clock.fast_forward(60_000)
+    tab.page.evaluate("1")
+    assert tab.searches() == before
+
+
+# --- a memory, a session, the agents, the journal
+
+
+def test_a_memory_opens_beside_the_list_and_gives_the_focus_back(tab: Tab) -> None:
+    tab.sign_in("timeline?types=decision")
+    link = tab.page.get_by_role("link", name="Skip pagination")
+    link.focus()
+    tab.page.keyboard.press("Enter")
+    sheet = tab.page.get_by_role("dialog", name="Memory")
+    expect(sheet).to_contain_text("Skip pagination: only 2 pages deep")
+    expect(sheet).to_contain_text("0.9")
+    expect(sheet.get_by_label("Metadata")).to_contain_text("window.hacked")
+    expect(sheet.get_by_role("link", name=tab.site.session)).to_be_visible()
+    tab.page.keyboard.press("Escape")
+    expect(sheet).to_have_count(0)
+    expect(link).to_be_focused()
+
+
+def test_a_memory_has_an_address_of_its_own(tab: Tab) -> None:
+    memory = tab.site.get("/memories", event_type="error")["memories"][0]
+    tab.sign_in(f"memory/{memory['id']}")
+    expect(tab.page.get_by_label("Content", exact=True)).to_have_text(memory["content"])
+    tab.go("memory/mem_none")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Memory not found")
+
+
+def test_a_sessions_story_goes_from_the_first_memory_on(tab: Tab) -> None:
+    tab.sign_in(f"session/{tab.site.session}")
+    tab.shows(CRAWLS + 2)
+    listed = tab.site.get(f"/sessions/{tab.site.session}/memories", order="asc", limit=100)["memories"]
+    assert tab.contents == [memory["content"] for memory in listed]
+    expect(tab.page.locator(".about-session")).to_contain_text("active")
+    expect(tab.page.locator(".about-session")).to_contain_text(HOSTILE)
+
+
+def test_the_preview_is_what_the_api_tells_a_model_under_a_budget_that_one_moves(tab: Tab) -> None:
+    tab.sign_in(f"session/{tab.site.session}")
+    preview = tab.page.get_by_label("Context for a model")
+    path = f"/sessions/{tab.site.session}/context"
+
+    def told(**body: Any) -> Any:
+        return tab.site.client.post(path, json=body).json()
+
+    whole = told()
+    expect(preview.locator("pre")).to_have_text(whole["context"])
+    expect(preview).to_contain_text(f"{whole['tokens']:,} tokens · {whole['memory_count']} memories shown")
+    slider = preview.get_by_label("Budget", exact=True)
+    slider.fill("3")
+    expect(slider).to_have_attribute("aria-valuetext", "200 tokens")
+    small = told(max_tokens=200)
+    assert small["tokens"] <= 200
+    expect(preview.locator("pre")).to_have_text(small["context"])
+    expect(preview).to_contain_text(f"{small['omitted']} left out")
+    preview.get_by_label("episodic").uncheck()
+    expect(preview.locator("pre")).to_have_text(
+        told(max_tokens=200, include_types=["decision", "entity", "session"])["context"]
+    )
+
+
+def test_sessions_are_listed_and_any_other_opens_by_its_id(tab: Tab) -> None:
+    tab.sign_in("sessions")
+    expect(tab.page.get_by_role("link", name=tab.site.session)).to_be_visible()
+    tab.page.get_by_label("Status").select_option("Closed")
+    expect(tab.page.get_by_role("heading", name="No registered session")).to_be_visible()
+    tab.page.get_by_label("Open any session").fill("sess_unknown")
+    tab.page.get_by_role("button", name="Open").click()
+    expect(tab.page.get_by_text("Not registered")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Nothing was remembered")).to_be_visible()
+
+
+def test_agents_show_what_they_did_the_unregistered_too(tab: Tab) -> None:
+    tab.sign_in("agents")
+    for name in ("crawler", "idle", "support"):
+        stats = tab.site.get(f"/agents/{name}/stats")
+        row = tab.page.get_by_role("row").filter(has=tab.page.get_by_role("link", name=name, exact=True))
+        cells = [str(stats[one]) for one in ("memory_count", "memories_24h", "errors_24h")]
+        for position, value in enumerate(cells):
+            expect(row.get_by_role("cell").nth(position)).to_have_text(value)
+    expect(tab.page.get_by_role("row").filter(has_text="not registered")).to_contain_text(["support"])
+    tab.page.get_by_role("link", name="crawler", exact=True).click()
+    expect(tab.page.get_by_role("heading", name="crawler", level=1)).to_be_visible()
+    expect(tab.page.locator(".tile").first).to_have_text(f"{CRAWLS + 2}memories")
+    tab.shows(PAGE)
+
+
+def test_the_journal_says_what_is_owed_and_dead_and_why(tab: Tab) -> None:
+    tab.sign_in("journal")
+    counted = tab.site.get("/journal")
+    assert counted["owed"] >= ALL - 1
+    assert counted["dead"] == 1
+    tile = tab.page.locator(".tile")
+    expect(tile.filter(has_text="owed to the store")).to_contain_text(str(counted["owed"]))
+    expect(tile.filter(has_text="dead").last).to_be_visible()
+    letter = tab.page.locator(".letters > li")
+    expect(letter).to_have_count(1)
+    expect(letter.locator("strong")).to_have_text(WHY)
+    expect(letter).to_contain_text("too wide for the store")
+
+
+# --- hostile contents
+
+
+def test_what_agents_wrote_is_shown_as_text_everywhere(tab: Tab) -> None:
+    tab.sign_in()
+    session = f"session/{tab.site.session}"
+    for place in ("timeline?agent=support", session, "agents", "sessions", "journal", "agent/support"):
+        tab.go(place)
+        expect(tab.page.locator("#main")).to_contain_text("window.hacked=1")
+        assert tab.page.locator("#main img, #main script, #main iframe").count() == 0, place
+    tab.go("timeline?agent=support")
+    tab.page.get_by_role("link", name="too wide for the store").click()
+    expect(tab.page.get_by_role("dialog")).to_contain_text(HOSTILE)
+    assert tab.page.locator("dialog img, dialog script").count() == 0
+
+
+def test_an_address_cannot_inject_anything(tab: Tab) -> None:
+    tab.sign_in("session/%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D1%22%3E")
+    expect(tab.page.get_by_role("heading", level=1)).to_have_text('<img src=x onerror="window.hacked=1">')
+
+
+# --- when things go wrong
+
+
+def test_after_429_it_tries_again_when_it_may(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.answers("**/api/v1/search", 429, LIMITED, **{"retry-after": "7"})
+    tab.sign_in()
+    trouble = tab.page.get_by_role("alert")
+    expect(trouble).to_contain_text("A little slower")
+    expect(trouble).to_contain_text("Trying again in 7 s")
+    tab.page.unroute("**/api/v1/search")
+    tab.page.clock.run_for(7_100)
+    tab.shows(PAGE)
+    expect(trouble).to_have_count(0)
+
+
+def test_without_a_store_it_says_who_can_help(tab: Tab) -> None:
+    tab.sign_in(key=tab.site.unbound_key)
+    expect(tab.page.get_by_role("alert")).to_contain_text("memtrace org add-arc")
+    tab.page.get_by_role("link", name="Journal").click()
+    expect(tab.page.get_by_text("No store is bound to this organization")).to_be_visible()
+
+
+def test_when_the_network_is_gone_it_says_so_and_goes_on_afterwards(tab: Tab) -> None:
+    tab.sign_in()
+    tab.shows(PAGE)
+    tab.page.context.set_offline(True)
+    tab.page.get_by_label("Agent", exact=True).fill("support")
+    expect(tab.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
+    tab.page.context.set_offline(False)
+    tab.page.get_by_role("button", name="Try again").click()
+    tab.shows(2)
+
+
+def test_a_fault_of_the_server_is_told_with_its_request(tab: Tab) -> None:
+    tab.answers("**/api/v1/agents*", 500, {"error": "internal error", "code": "x", "request_id": "req_9"})
+    tab.sign_in("agents")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Internal error.")
+    expect(tab.page.get_by_role("alert")).to_contain_text("req_9")
+
+
+# --- looks, keyboard, proxies
+
+VIEWS: Final = ("timeline", "sessions", "session/{session}", "agents", "agent/crawler", "journal")
+
+
+def settle(tab: Tab, view: str) -> None:
+    """Goes there and waits until nothing loads any more."""
+    tab.go(view.format(session=tab.site.session))
+    tab.page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(browser: Browser, site: Site, scheme: Any) -> None:
+    grounds = {"light": "rgb(248, 247, 244)", "dark": "rgb(21, 22, 20)"}
+    with Tab.opened(browser, site, color_scheme=scheme) as tab:
+        tab.go()
+        assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == grounds[scheme]
+        assert min(looks.contrasts(tab.page)) >= (looks.ENOUGH, "")
+        tab.sign_in()
+        for view in VIEWS:
+            settle(tab, view)
+            assert min(looks.contrasts(tab.page)) >= (looks.ENOUGH, ""), view
+
+
+def test_nothing_sticks_out_of_a_narrow_window_and_everything_has_a_name(
+    browser: Browser, site: Site
+) -> None:
+    with Tab.opened(browser, site, viewport={"width": 320, "height": 640}) as tab:
+        tab.sign_in()
+        for view in VIEWS:
+            settle(tab, view)
+            assert looks.overhang(tab.page) <= 0, view
+            assert looks.unnamed(tab.page) == [], view
+            expect(tab.page.get_by_role("heading", level=1)).to_have_count(1)
+            for landmark in ("banner", "navigation", "main"):
+                expect(tab.page.get_by_role(landmark)).to_have_count(1)
+
+
+def test_it_can_be_used_by_keyboard_alone(tab: Tab) -> None:
+    tab.go()
+    keys = tab.page.keyboard
+    keys.insert_text(tab.site.key)
+    keys.press("Enter")
+    tab.shows(PAGE)
+    seen = []
+    for _ in range(16):
+        keys.press("Tab")
+        seen.append(tab.focused)
+        assert looks.focus_shows(tab.page), seen
+    assert seen[:7] == [
+        "Skip to the content", "Memtrace, timeline", "Timeline", "Sessions", "Agents", "Journal", "Sign out",
+    ]  # fmt: skip
+    keys.press("/")
+    assert tab.focused == "Search the contents"
+    keys.type("Skip pagination")
+    tab.shows(1)
+    tab.page.reload()
+    tab.shows(1)
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(tab.page.locator("main")).to_be_focused()
+    keys.press("Tab")
+    assert tab.focused == "Live"
+
+
+def test_it_works_below_a_path_of_a_reverse_proxy(tab: Tab) -> None:
+    def hand_on(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=route.request.url.replace("/memtrace/", "/")))
+
+    tab.page.route(f"{tab.site.url}/memtrace/**", hand_on)
+    tab.page.goto(f"{tab.site.url}/memtrace/console")
+    tab.key_field.fill(tab.site.key)
+    tab.key_field.press("Enter")
+    tab.shows(PAGE)
+    assert {request.url.split("/")[3] for request in tab.asked} == {"memtrace"}
+
+
+def test_a_slash_at_the_end_of_the_address_does_no_harm(tab: Tab) -> None:
+    tab.page.goto(f"{tab.site.url}/console/")
+    expect(tab.key_field).to_be_visible()
+    assert tab.page.url == f"{tab.site.url}/console"
