@@ -67,6 +67,7 @@ def test_what_lambda_brings_is_all_that_the_artifact_lacks(
     script = (
         "import sys, handlers.lambda_admin, core.bootstrap.edge, core.bootstrap.shared_sqlite\n"
         "import core.adapters.aws.light, core.adapters.aws.boto, core.adapters.sqlite.migrate, yoyo\n"
+        "import handlers.mcp.inside\n"
         "print([p for p in sys.path if 'site-packages' in p or 'dist-packages' in p])"
     )
     done = subprocess.run(

@@ -9,7 +9,8 @@ HeaderList = tuple[tuple[bytes, bytes], ...]
 
 _ALLOWED_METHODS: Final = b"GET, POST, PUT, DELETE, HEAD, OPTIONS"
 _ALLOWED_HEADERS: Final = (
-    b"Content-Type, Authorization, x-api-key, Idempotency-Key, X-Request-ID, X-Request-Timeout"
+    b"Content-Type, Authorization, x-api-key, Idempotency-Key, X-Request-ID, X-Request-Timeout,"
+    b" Mcp-Protocol-Version, Mcp-Method, Mcp-Name"
 )
 _EXPOSED_HEADERS: Final = (
     b"X-Request-ID, Retry-After, RateLimit, RateLimit-Policy,"
