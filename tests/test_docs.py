@@ -123,9 +123,11 @@ def test_the_routes_are_those_of_the_table_of_routes() -> None:
 
 
 def test_every_route_that_is_mentioned_is_served() -> None:
-    served = {(MCP.method, MCP.path)} | {(one.method, one.path) for one in ROUTES} | {
-        (one.method, one.path.removeprefix("/api/v1")) for one in ROUTES
-    }
+    served = (
+        {(MCP.method, MCP.path)}
+        | {(one.method, one.path) for one in ROUTES}
+        | {(one.method, one.path.removeprefix("/api/v1")) for one in ROUTES}
+    )
     mentioned = re.findall(r"`(GET|POST|PUT|DELETE) (/[^`? ]*)", everywhere())
     assert sorted(set(mentioned) - served) == []
 

@@ -13,7 +13,7 @@ from bench.rounds import Course, Drive, Window, fill, run
 from bench.targets import BenchError, Client
 from bench.workloads import WORKLOADS, WorkloadName, plan
 from bench.wrk import Load, drive
-from tests.unit.bench_server import Fault, Server, drive_in_python, serving
+from tests.bench.target_server import Fault, Server, drive_in_python, serving
 
 # The real load generator where it is installed; the same work from Python everywhere.
 DRIVERS = [drive_in_python, *([drive] if shutil.which("wrk") else [])]

@@ -11,7 +11,7 @@ from bench.installation import Installation, resident, wait_until
 from bench.stages import QUICK, Scale, write_in_batches
 from bench.tables import table
 from bench.targets import BenchError, Client
-from tests.unit.bench_server import drive_in_python
+from tests.bench.target_server import drive_in_python
 
 TINY = Scale(
     rows=4_000,
