@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, Final
 
 from handlers.http.endpoint import Endpoint
+from handlers.http.given import ID_PATTERN
 from scripts.openapi.example import Example
 from scripts.openapi.examples import of_operation
 from scripts.openapi.failures import errors_of, failure
@@ -36,7 +38,7 @@ PARAMETERS: Final[JsonObject] = {
         "in": "header",
         "description": "Seconds from when the server had the head of the request, after which the answer is"
         " of no use: it is a `504` then. The server's own limit holds beside it.",
-        "schema": {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
+        "schema": {"type": "string", "pattern": r"^(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?$"},
         "example": "2.5",
     },
 }
@@ -132,8 +134,8 @@ def _path(endpoint: Endpoint) -> list[JsonObject]:
             "in": "path",
             "required": True,
             "description": PATH_PARAMETERS.get(name) or PATH_PARAMETERS[things[3]],
-            "schema": {"type": "string"},
-            **_examples((e, e.path[name]) for e in of_operation(endpoint.name) if name in e.path),
+            "schema": {"type": "string", **({"pattern": ID_PATTERN} if prose_of(endpoint).wants_id else {})},
+            **_examples((e, e.path[name]) for e in _good(endpoint) if name in e.path),
         }
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
@@ -142,14 +144,14 @@ def _path(endpoint: Endpoint) -> list[JsonObject]:
 def _query(endpoint: Endpoint) -> list[JsonObject]:
     if endpoint.query is None:
         return []
-    return [
-        _query_parameter(endpoint, name, schema) for name, schema in properties_of(endpoint.query).items()
-    ]
+    ignored = prose_of(endpoint).ignores
+    known = properties_of(endpoint.query).items()
+    return [_query_parameter(endpoint, name, schema) for name, schema in known if name not in ignored]
 
 
 def _query_parameter(endpoint: Endpoint, name: str, schema: JsonObject) -> JsonObject:
     description = schema.pop("description", "")
-    examples = ((e, e.query[name]) for e in of_operation(endpoint.name) if name in e.query)
+    examples = ((e, e.query[name]) for e in _good(endpoint) if name in e.query)
     return {"name": name, "in": "query", "description": description, "schema": schema, **_examples(examples)}
 
 
@@ -162,13 +164,19 @@ def _headers(endpoint: Endpoint) -> list[JsonObject]:
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
 
+def _good(endpoint: Endpoint) -> Iterable[Example]:
+    """Examples to follow: tools send them as they are, and expect no complaint. A cursor is of one day."""
+    known = of_operation(endpoint.name)
+    return (e for e in known if e.status != HTTPStatus.BAD_REQUEST and "cursor" not in e.query)
+
+
 def _examples(found: Iterable[tuple[Example, Any]]) -> JsonObject:
     examples = {e.name: {"summary": e.summary, "value": value} for e, value in found}
     return {"examples": examples} if examples else {}
 
 
 def _body(endpoint: Endpoint) -> JsonObject:
-    examples = _examples((e, e.body) for e in of_operation(endpoint.name) if e.body is not None)
+    examples = _examples((e, e.body) for e in _good(endpoint) if e.body is not None)
     content = {_JSON: {"schema": one_of(endpoint.takes), **examples}}
     return {"required": endpoint.body_required, "content": content}
 

@@ -30,7 +30,7 @@ class Operations:
             f"<h3><span class=verb>{method.upper()}</span> <code>{escape(path)}</code></h3>"
             f"<p class=summary>{inline(operation['summary'])} <span class=needs>{needs}</span></p>"
             f"{html_of(operation.get('description', ''))}"
-            f"{self._parameters(operation)}{self._body(operation)}{self._answers(operation)}"
+            f"{self._body(operation)}{self._parameters(operation)}{self._answers(operation)}"
             f"{''.join(self._examples(method, path, operation))}</section>"
         )
 
@@ -97,7 +97,8 @@ def curl(method: str, path: str, example: Example) -> str:
 
 def _parameter(parameter: JsonObject) -> str:
     schema = parameter["schema"]
-    told = "; ".join(filter(None, [inline(parameter.get("description", "")), *limits(schema)]))
+    described = inline(parameter.get("description", "").removesuffix("."))
+    told = "; ".join(filter(None, [described, *limits(schema)]))
     required = " <em>required</em>" if parameter.get("required") else ""
     return (
         f"<tr><th scope=row><code>{escape(parameter['name'])}</code>{required}</th>"

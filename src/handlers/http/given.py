@@ -28,7 +28,8 @@ from handlers.http.checks import (
 Empty = Literal[""]
 _ID = "[a-zA-Z][a-zA-Z0-9_-]{0,127}"
 _EVENT_TYPE = "[a-zA-Z][a-zA-Z0-9_]{0,63}"
-Id = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_ID}$"})]
+ID_PATTERN = f"^{_ID}$"
+Id = Annotated[str, Meta(extra_json_schema={"pattern": ID_PATTERN})]
 IdOrEmpty = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_ID})?$"})]
 EventType = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_EVENT_TYPE}$"})]
 EventTypeOrEmpty = Annotated[
@@ -106,10 +107,18 @@ Offset = Annotated[
 SearchLimit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="at most so many on a page. Default: 50")]
 TokenBudget = Annotated[int, Meta(ge=0, description="the context is never estimated above it; 0: no budget")]
 _TIME = "`30m`, `2h`, `7d` (s, m, h, d, w) before now, `now`, or ISO 8601 (UTC without a zone)"
-Time = Annotated[str, Meta(description=_TIME)]
-Since = Annotated[str, Meta(description=f"from this time on, itself included: {_TIME}")]
-Until = Annotated[str, Meta(description=f"before this time, itself excluded: {_TIME}")]
-Cursor = Annotated[str, Meta(description="the `next_cursor` of the page before; opaque")]
+Time = Annotated[
+    str, Meta(extra_json_schema={"pattern": "^(now|[1-9][0-9]{0,8}[smhdw]|[0-9]{4}-?[0-9W].*)?$"})
+]
+Since = Annotated[Time, Meta(description=f"from this time on, itself included: {_TIME}")]
+Until = Annotated[Time, Meta(description=f"before this time, itself excluded: {_TIME}")]
+Cursor = Annotated[
+    str,
+    Meta(
+        description="the `next_cursor` of the page before; opaque",
+        extra_json_schema={"pattern": "^[A-Za-z0-9_-]*$"},
+    ),
+]
 JsonObject = Annotated[
     dict[str, Any],
     Meta(description=f"any JSON object, at most {MAX_METADATA_BYTES // 1024} KB as compact JSON, 64 levels"),
@@ -119,10 +128,8 @@ EventTypes = Annotated[
     list[EventType],
     Meta(description="any of these event types", extra_json_schema={"maxItems": MAX_EVENT_TYPES}),
 ]
-OfAgent = Annotated[Id, Meta(description="only of this agent, literally")]
-OfSession = Annotated[Id, Meta(description="only of this session")]
-OfAgentOrEmpty = Annotated[IdOrEmpty, Meta(description="only of this agent, literally")]
-OfSessionOrEmpty = Annotated[IdOrEmpty, Meta(description="only of this session")]
+OfAgent = Annotated[IdOrEmpty, Meta(description="only of this agent, literally")]
+OfSession = Annotated[IdOrEmpty, Meta(description="only of this session")]
 AgentId = Annotated[Id, Meta(description="who it is by: an id or a name; need not be registered")]
 
 
@@ -168,8 +175,8 @@ class MemoryOrBatch(_MemoryParts, kw_only=True):
 class SearchInput(Struct, kw_only=True):
     """What to look for: every part given must hold."""
 
-    agent_id: OfAgentOrEmpty | None = None
-    session_id: OfSessionOrEmpty | None = None
+    agent_id: OfAgent | None = None
+    session_id: OfSession | None = None
     memory_types: MemoryTypes | Empty | None = None
     event_types: EventTypes | Empty | None = None
     tags: WantedTags | Empty | None = None
@@ -214,7 +221,7 @@ class SessionUpdate(Struct, kw_only=True):
 class ContextInput(Struct, kw_only=True):
     """How a session's context is to be made; an empty body means the defaults."""
 
-    since: Annotated[str, Meta(description=f"how far back: {_TIME}. Default: `24h`")] | None = None
+    since: Annotated[Time, Meta(description=f"how far back: {_TIME}. Default: `24h`")] | None = None
     include_types: MemoryTypes | Empty | None = None
     max_tokens: TokenBudget | Empty | None = None
 
@@ -255,7 +262,7 @@ class ListQuery(Struct, kw_only=True):
     """Query parameters of lists of memories. Where the path names the agent or session, it counts."""
 
     memory_type: Annotated[MemoryType, Meta(description="only of this type")] | Empty = ""
-    event_type: Annotated[EventType, Meta(description="only of this event type")] = ""
+    event_type: Annotated[EventTypeOrEmpty, Meta(description="only of this event type")] = ""
     tags: Annotated[str, Meta(description="comma separated; all of them must be there, whole")] = ""
     since: Since = ""
     until: Until = ""
