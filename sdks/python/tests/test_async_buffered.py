@@ -67,10 +67,11 @@ async def test_closing_stores_what_is_left_and_takes_nothing_more(store: Store) 
 
 async def test_closing_the_client_closes_its_writers_first(store: Store) -> None:
     made = async_client(store)
-    made.buffered()
+    unused = made.buffered()
     await made.buffered(max_delay=SLOW).add(asked("last"))
     await made.close()
     assert store.contents == ["last"]
+    assert unused.counts == WriteCounts()
 
 
 async def test_closing_the_client_tells_what_its_writers_could_not_store() -> None:

@@ -1,0 +1,62 @@
+"""The buffered writer in programs: many threads, and an end without closing."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from answering import Store, asked, client
+from memtrace import WriteCounts
+
+PATIENCE = 10.0
+
+
+def test_many_threads_share_one_writer() -> None:
+    store = Store()
+    with client(store) as made, made.buffered(max_batch=7, max_delay=0.0, max_pending=10) as writer:
+
+        def add(number: int) -> None:
+            for i in range(50):
+                writer.add(asked(f"{number}-{i}"))
+
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert writer.flush() == WriteCounts(created=200)
+    for number in range(4):
+        assert [c for c in store.contents if c.startswith(f"{number}-")] == [
+            f"{number}-{i}" for i in range(50)
+        ]
+
+
+PROGRAM = """
+import httpx, sys
+from answering import Store, asked, client, error
+store = Store()
+def answer(request):
+    if len(sys.argv) > 1:
+        return error(403)
+    stored = store(request)
+    print(*store.contents)
+    return stored
+client(answer).buffered(max_delay=3600).add(asked("last"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "err"), [([], "last\n", ""), (["refuse"], "", "BufferedWriteError")]
+)
+def test_a_program_that_ends_without_closing_loses_nothing_without_a_word(
+    arguments: list[str], out: str, err: str
+) -> None:
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")]
+    program = f"import sys; sys.path[:0] = {paths}\n{PROGRAM}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == out
+    assert err in done.stderr
