@@ -47,6 +47,7 @@ async def test_every_module_that_another_one_imports_is_served(api: Api) -> None
             assert (await api.get(f"{home}/{name}")).status == 200, (path.name, name)
 
 
+@pytest.mark.every_door
 async def test_the_page_is_asked_for_anew_and_not_sent_twice(api: Api) -> None:
     page = await api.get("/console")
     assert page.headers["cache-control"] == "no-cache"
@@ -55,6 +56,7 @@ async def test_the_page_is_asked_for_anew_and_not_sent_twice(api: Api) -> None:
         again = await api.send("GET", "/console", headers={"if-none-match": known})
         assert (again.status, again.content, again.headers["etag"]) == (304, b"", tag)
         assert "content-length" not in again.headers
+        assert again.headers["content-type"] == page.headers["content-type"]
     assert (await api.send("GET", "/console", headers={"if-none-match": '"other"'})).status == 200
 
 

@@ -184,6 +184,23 @@ def test_what_is_not_live_asks_no_more(tab: Tab) -> None:
     assert tab.searches() == before
 
 
+def test_live_says_when_it_cannot_look_and_recovers(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.sign_in("timeline?agent=crawler")
+    tab.shows(PAGE)
+    tab.answers("**/api/v1/search", 503, {"error": "too busy", "code": "overloaded"}, **{"retry-after": "9"})
+    tab.page.clock.run_for(4_100)
+    expect(tab.page.get_by_role("button", name="Trying again…")).to_be_visible()
+    tab.shows(PAGE)
+    before = tab.searches()
+    tab.page.clock.run_for(8_000)
+    tab.page.evaluate("1")
+    assert tab.searches() == before, "not before `Retry-After`"
+    tab.page.unroute("**/api/v1/search")
+    tab.page.clock.run_for(2_000)
+    expect(tab.page.get_by_role("button", name="Live")).to_be_visible()
+
+
 # --- a memory, a session, the agents, the journal
 
 
@@ -408,6 +425,8 @@ def test_it_can_be_used_by_keyboard_alone(tab: Tab) -> None:
     expect(tab.page.locator("main")).to_be_focused()
     keys.press("Tab")
     assert tab.focused == "Live"
+    tab.page.get_by_role("link", name="Agents").press("Enter")
+    expect(tab.page.get_by_role("heading", name="Agents", level=1)).to_be_focused()
 
 
 def test_it_works_below_a_path_of_a_reverse_proxy(tab: Tab) -> None:

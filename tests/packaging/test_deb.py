@@ -20,6 +20,8 @@ from tests.packaging.processes import bare_environment, bound_org, built, first_
 from tests.source import SRC, modules
 
 _MINOR: Final = PYTHON.name.removeprefix("python")
+KINDS: Final = ("css", "html", "js", "json", "sql", "svg")
+"""Of our files that are no modules."""
 _SITE: Final = f"usr/lib/memtrace/lib/python{_MINOR}/site-packages"
 
 
@@ -65,8 +67,8 @@ def test_it_is_made_for_the_python_that_it_depends_on(package: Path) -> None:
 def test_everything_of_ours_is_in_it_and_nothing_for_building(package: Path) -> None:
     packed = contents(package).keys()
     ours = {str(m.path) for m in modules() if m.path.parts[0] != "memtrace_server"}
-    data = {str(path.relative_to(SRC)) for kind in ("sql", "json", "html") for path in SRC.rglob(f"*.{kind}")}
-    assert "handlers/http/assets/docs.html" in data
+    data = {str(path.relative_to(SRC)) for kind in KINDS for path in SRC.rglob(f"*.{kind}")}
+    assert {"handlers/http/assets/docs.html", "handlers/console/main.js"} <= data
     assert {f"{_SITE}/memtrace_server/{path}" for path in ours | data} <= packed
     libraries = {path.removeprefix(f"{_SITE}/").split("/")[0] for path in packed if path.startswith(_SITE)}
     assert libraries & {"pip", "hatchling", "setuptools", "bin"} == set()

@@ -112,6 +112,9 @@ def test_the_handlers_lie_at_the_root_and_no_folder_of_ours_is_missing(for_arm: 
     assert {"handlers/lambda_api.py", "handlers/lambda_admin.py", "core/settings.py"} <= set(names)
     assert [name for name in names if name.startswith("core/adapters/sqlite/migrations/")]
     assert {f"handlers/http/assets/{name}" for name in ("openapi.json", "docs.html")} <= set(names)
+    console = {f"handlers/console/{path.name}" for path in (ROOT / "src/handlers/console").iterdir()}
+    assert len(console) > 20
+    assert console <= set(names)
     assert not [name for name in names if re.match(r"(local|tests|memtrace_server|bin|duckdb|boto)", name)]
     assert modes == {0o644}, "a function runs as a user of its own, who must be able to read everything"
 

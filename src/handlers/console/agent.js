@@ -13,6 +13,7 @@ import { empty, loading, trouble } from "./trouble.js";
 const PAGE = 50;
 const HOURS = 24;
 const MOST = 1_000;
+const IS_ID = /^[a-zA-Z][\w-]{0,127}$/; // sessions know agents by ids alone, and a name may be none
 
 export function agentView({ api }, { id }) {
   const tiles = el("div", { class: "tiles" });
@@ -55,7 +56,7 @@ export function agentView({ api }, { id }) {
 
   into(tiles, () => api.get(`agents/${part(id)}/stats`, {}, signal), numbers);
   into(busy, () => api.get(`agents/${part(id)}/memories`, { since: `${HOURS}h`, limit: MOST }, signal), hours);
-  opened.load();
+  if (IS_ID.test(id)) opened.load();
   recent.load();
   const node = el("div", {},
     el("div", { class: "heading" }, el("h1", { class: "id" }, id), el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline")),

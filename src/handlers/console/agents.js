@@ -20,29 +20,28 @@ export function agentsView({ api }) {
     body);
   const leaving = new AbortController();
   const counting = atOnce(AT_ONCE);
-  const names = new Set();
+  const known = new Set();
 
   const rows = pages({
     async ask(cursor, signal) {
-      const [page, others] = await Promise.all([
-        api.get("agents", { limit: PAGE, cursor }, signal),
-        cursor ? [] : api.post("search", { limit: LATELY, since: "7d" }, signal).then((found) => found.results),
-      ]);
-      return { items: [...page.agents, ...unregistered(page.agents, others)], cursor: page.next_cursor };
+      const page = await api.get("agents", { limit: PAGE, cursor }, signal);
+      for (const agent of page.agents) known.add(agent.id).add(agent.name);
+      // Who is not registered is known for certain on the last page.
+      const others = page.next_cursor ? [] : await unregistered(api, known, signal);
+      return { items: [...page.agents, ...others], cursor: page.next_cursor };
     },
     add(agents) {
-      for (const agent of agents) if (!names.has(agent.name)) body.append(row(agent));
+      body.append(...agents.map(row));
       table.hidden = !body.children.length;
     },
     clear() {
-      names.clear();
+      known.clear();
       fill(body);
     },
     none: () => empty("No agents yet", "Agents show here once they register, or remember something."),
   });
 
   function row(agent) {
-    names.add(agent.name);
     const cells = ["memories", "lately", "errors", "sessions", "active", "mix"].map((name) => el("td", { class: name, data: { waits: "" } }, "…"));
     counting(async () => {
       if (leaving.signal.aborted) return;
@@ -65,11 +64,16 @@ export function agentsView({ api }) {
   return { title: "Agents", node, close() { leaving.abort(); rows.close(); } };
 }
 
-/** Those that wrote lately under a name that is no registered agent's of this page. */
-function unregistered(agents, memories) {
-  const known = new Set(agents.flatMap((agent) => [agent.id, agent.name]));
-  const others = new Set(memories.map((memory) => memory.agent_id).filter((name) => !known.has(name)));
-  return [...others].map((name) => ({ name }));
+/** Those that wrote lately under a name that is no registered agent's. Without a store, nobody. */
+async function unregistered(api, known, signal) {
+  try {
+    const found = await api.post("search", { limit: LATELY, since: "7d" }, signal);
+    const names = new Set(found.results.map((memory) => memory.agent_id).filter((name) => !known.has(name)));
+    return [...names].map((name) => ({ name }));
+  } catch (problem) {
+    if (problem.kind === "unbound") return [];
+    throw problem;
+  }
 }
 
 function show([memories, lately, errors, sessions, active, mix], stats, agent) {

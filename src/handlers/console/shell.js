@@ -51,7 +51,9 @@ export function shell(world) {
 
   window.addEventListener("hashchange", () => {
     go();
-    main.focus({ preventScroll: true });
+    const heading = main.querySelector("h1");
+    heading.tabIndex = -1; // so that it is read out, and Tab goes on from here
+    heading.focus({ preventScroll: true });
   }, { signal: leaving.signal });
 
   const skip = button("Skip to the content", () => main.focus(), { class: "skip" });

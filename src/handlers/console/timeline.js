@@ -85,11 +85,29 @@ export function timelineView({ api }, { query }) {
   /** Asks from the newest memory on, for as long as the filters let new ones through. */
   function follow() {
     stop();
-    if (isLive && !body.until) stop = poll(look, LOOK);
+    tell("Live");
+    if (isLive && !body.until) stop = poll(watch, LOOK);
+  }
+
+  async function watch(signal) {
+    try {
+      await look(signal);
+      tell("Live");
+    } catch (problem) {
+      if (!signal.aborted) tell("Trying again…");
+      throw problem;
+    }
+  }
+
+  function tell(says) {
+    if (live.textContent !== says) live.textContent = says;
   }
 
   async function look(signal) {
-    if (list.size >= MOST_LIVE) return toggle();
+    if (list.size >= MOST_LIVE) {
+      say(`Live is paused: ${counted(list.size, "memory", "memories")} are shown`);
+      return toggle();
+    }
     const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : body.since;
     const page = await api.post("search", { ...body, since, limit: PAGE }, signal);
     if (signal.aborted) return undefined;

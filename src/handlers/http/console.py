@@ -54,7 +54,7 @@ def _shelf(doors: Doors) -> Shelf:
 def _reply(asset: Asset, headers: Headers, caching: tuple[bytes, bytes]) -> Reply:
     told = ((b"etag", asset.tag), caching, *_GUARDS)
     if _has(headers, asset.tag):
-        return Reply(304, b"", told)
+        return Reply(304, b"", told, asset.kind)
     return Reply(200, asset.body, told, asset.kind)
 
 

@@ -37,7 +37,6 @@ _REFUSED: Final[Mapping[type[MemtraceError], Refusal]] = {
     ShuttingDown: "stopping",
 }
 """Refusals that the admission does not count."""
-_WITHOUT_BODY: Final = (204, 304)
 _NO_STORE: Final = ((b"cache-control", b"no-store"),)
 _is_request_id: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 
@@ -88,9 +87,10 @@ class Exchange:
 
     async def _send(self, scope: Scope, headers: Headers, visit: Visit, reply: Reply, send: Send) -> None:
         head = [(b"x-request-id", visit.request_id), *reply.headers]
-        if reply.status not in _WITHOUT_BODY:
+        if reply.status != 204:
             head.append((b"content-type", reply.content_type))
-            head.append((b"content-length", b"%d" % len(reply.body)))
+            if reply.status != 304:  # which has the type of what the caller keeps, and no body
+                head.append((b"content-length", b"%d" % len(reply.body)))
         if visit.is_limited:
             head += self._service.rate_headers(visit)
         if SPARE in scope:
