@@ -36,9 +36,9 @@ PARAMETERS: Final[JsonObject] = {
     "RequestTimeout": {
         "name": "X-Request-Timeout",
         "in": "header",
-        "description": "Seconds from when the server had the head of the request, after which the answer is"
-        " of no use: it is a `504` then. The server's own limit holds beside it.",
-        "schema": {"type": "string", "pattern": r"^(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?$"},
+        "description": "Seconds, above 0, from when the server had the head of the request. After them the"
+        " answer is of no use: it is a `504`. The server's own limit holds beside it.",
+        "schema": {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"},
         "example": "2.5",
     },
 }

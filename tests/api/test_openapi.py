@@ -1,6 +1,7 @@
 """The OpenAPI document says what the service does: no more, no less."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from core.model.errors import MemtraceError
+from handlers.http import published
 from handlers.http.endpoint import Endpoint
 from handlers.http.errors import status_of
 from handlers.http.published import ASSETS
@@ -191,6 +193,20 @@ def test_every_body_and_its_fields_are_described() -> None:
             assert [field for field, part in schema["properties"].items() if "description" not in part] == []
 
 
+def patterns(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (part for name, part in value.items() if name == "pattern" and isinstance(part, str))
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from patterns(part)
+
+
+def test_patterns_are_such_as_every_engine_knows() -> None:
+    found = set(patterns(DOCUMENT))
+    assert len(found) > 5
+    assert [one for one in found if "(?" in one or "\\u" in one] == [], "Go knows neither"
+
+
 def test_the_schema_allows_what_the_decoder_takes() -> None:
     reference = {"$ref": "#/components/schemas/AddMemoryRequest"}
     least = {"agent_id": "a", "content": "x"}
@@ -201,3 +217,12 @@ def test_the_schema_allows_what_the_decoder_takes() -> None:
         assert faults({**least, field: value}, reference) != []
     assert faults({**least, "tags": ["t"] * 65}, reference) != []
     assert faults({**least, "from_a_newer_client": 1}, reference, strict=False) == []
+
+
+async def test_nothing_of_it_is_read_before_somebody_asks(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "ASSETS", ROOT / "nowhere")
+    published._asset.cache_clear()
+    started = api.with_settings()
+    assert (await started.get("/livez")).status == 200
+    with pytest.raises(FileNotFoundError):
+        published._asset("openapi.json")

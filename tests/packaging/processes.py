@@ -76,13 +76,15 @@ async def serving(running: Running) -> str:
 
 
 async def first_memory(url: str, key: str) -> None:
-    """Writes one and reads it."""
+    """Writes one and reads it; and the service can describe itself, which takes files that are no code."""
     async with httpx.AsyncClient(
         base_url=url, headers={"x-api-key": key}, timeout=PATIENCE, trust_env=False
     ) as client:
         written = await client.post("/api/v1/memories", json={"agent_id": "a", "content": "packed well"})
         assert written.status_code == 201, written.text
         read = (await client.get("/api/v1/memories")).json()
+        described = [(await client.get(path)).status_code for path in ("/openapi.json", "/docs")]
+    assert described == [200, 200]
     assert [memory["content"] for memory in read["memories"]] == ["packed well"]
 
 

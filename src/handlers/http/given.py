@@ -68,7 +68,11 @@ AgentName = Annotated[
     str,
     Meta(
         description=f"unique in its organization; at most {MAX_NAME_BYTES} bytes, no control characters",
-        extra_json_schema={"minLength": 1, "maxLength": MAX_NAME_BYTES},
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": MAX_NAME_BYTES,
+            "pattern": r"^[^\x00-\x1f\x7f]*$",
+        },
     ),
 ]
 AgentDescription = Annotated[
@@ -263,7 +267,13 @@ class ListQuery(Struct, kw_only=True):
 
     memory_type: Annotated[MemoryType, Meta(description="only of this type")] | Empty = ""
     event_type: Annotated[EventTypeOrEmpty, Meta(description="only of this event type")] = ""
-    tags: Annotated[str, Meta(description="comma separated; all of them must be there, whole")] = ""
+    tags: Annotated[
+        str,
+        Meta(
+            description=f"comma separated, at most {MAX_TAGS}; all of them must be there, whole",
+            extra_json_schema={"pattern": r"^[a-zA-Z0-9_.,\s\-]*$"},
+        ),
+    ] = ""
     since: Since = ""
     until: Until = ""
     limit: Limit = 100
