@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from tests.e2e.installation import ROOT, environment
 
@@ -99,3 +100,14 @@ def test_the_tools_of_the_page_are_those_of_the_server() -> None:
     for (name, arguments), tool in zip(rows, TOOLS, strict=True):
         documented = re.findall(r"`(\w+)", arguments)
         assert documented == list(tool.takes.__struct_fields__), name
+
+
+async def test_the_error_on_the_page_is_what_a_model_reads(served: dict[str, str]) -> None:
+    async with httpx2.AsyncClient(headers={"x-api-key": served["MEMTRACE_API_KEY"]}) as http:
+        url = f"{served['MEMTRACE_URL']}/mcp"
+        async with Client(streamable_http_client(url, http_client=http)) as client:
+            result = await client.call_tool("memtrace_recall", {"agent_id": "a", "since": "yesterday"})
+    (example,) = re.findall(r"```\n(Error .*?)```", PAGE, re.DOTALL)
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    assert block.text.partition("\n(request ")[0] == example.strip()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -106,6 +107,23 @@ def test_a_url_of_nothing_is_refused() -> None:
     said, errors, code = spoken({"MEMTRACE_API_KEY": "mtk_x", "MEMTRACE_URL": "localhost:9100"})
     assert (said, code) == ([], 1)
     assert "MEMTRACE_URL is no URL of a Memtrace server" in errors
+
+
+def test_an_interrupt_ends_it_while_it_waits_for_its_client() -> None:
+    with subprocess.Popen(
+        command("mcp"),
+        env=environment(MEMTRACE_API_KEY="mtk_x"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(_HELLO) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == -signal.SIGINT
 
 
 def test_without_the_sdk_it_says_what_to_install(

@@ -7,7 +7,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from core.model.errors import StoreUnreachable
+from core.model.errors import InvalidRequest, StoreUnreachable
+from handlers.mcp.arguments import Remember, parsed
 from handlers.mcp.tools import TOOLS
 from tests.api.rig import Api
 from tests.mcp.rig import MODES, connected, refusal, text_of, told
@@ -187,6 +188,13 @@ async def test_organizations_do_not_see_each_other(api: Api) -> None:
         assert (await told(client, "memtrace_search"))["count"] == 0
 
 
+async def test_arguments_that_are_null_or_empty_count_as_absent(api: Api) -> None:
+    await api.remember("x")
+    nothing = {"session_id": "", "memory_type": None, "since": None, "limit": None, "cursor": ""}
+    async with connected(api) as client:
+        assert (await told(client, "memtrace_recall", agent_id="agent_a", **nothing))["count"] == 1
+
+
 # --- what goes wrong
 
 
@@ -217,6 +225,11 @@ async def test_an_error_names_the_argument_and_the_way_out(
         words = await refusal(client, tool, **arguments)
     assert [part for part in says if part not in words] == [], words
     assert "call again" in words.lower() or "call the tool again" in words
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no JSON"):
+        parsed({"agent_id": "a", "content": "\ud800"}, Remember)
 
 
 async def test_an_unknown_tool_is_an_error_of_the_protocol(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from importlib.util import find_spec
 from typing import Final
 
@@ -29,4 +30,5 @@ def mcp() -> None:
     from handlers.mcp.stdio import serve
 
     logs.configure("info", "console", "command")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is half-way; a thread that reads would hold us
     asyncio.run(serve(os.environ.get("MEMTRACE_URL", "").strip() or DEFAULT_URL, key))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from core.model.errors import InvalidRequest
 from core.model.memory import MemoryType
 from handlers.http.checks import MAX_LIMIT, refuse
 from handlers.http.wire import parse_body
@@ -143,17 +144,25 @@ class AgentRegister(Struct, frozen=True, kw_only=True):
 
 
 def parsed(given: Mapping[str, Any], kind: type[A]) -> A:
-    """The arguments as a value of this type. Raises InvalidRequest naming the argument."""
+    """The arguments as a value of this type. Raises InvalidRequest naming the argument.
+
+    `null` and "" mean absent, as in the REST API: some models fill in every argument that they see.
+    """
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             meant = f"did you mean `{near[0]}`? " if near else ""
             raise refuse(name, "is not known", hint=f"{meant}the tool takes {', '.join(known)}")
-    return parse_body(msgspec.json.encode(given), kind)
+    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    try:
+        body = msgspec.json.encode(present)
+    except (UnicodeEncodeError, RecursionError):
+        raise InvalidRequest("the arguments are no JSON that can be sent on") from None
+    return parse_body(body, kind)
 
 
 def sent(value: Struct, *names: str) -> dict[str, Any]:
     """Those of the arguments that were given, by their names."""
     found = {name: getattr(value, name) for name in names}
-    return {name: one for name, one in found.items() if one is not None and one != ""}
+    return {name: one for name, one in found.items() if one is not None}

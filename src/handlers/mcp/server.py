@@ -34,7 +34,6 @@ _INSTRUCTIONS: Final = (
 )
 _BY_NAME: Final = {tool.name: tool for tool in TOOLS}
 _NO_NAMES: Final[dict[str, str]] = {}
-_URI_NAMES: Final = {"id": "uri"}
 _PROMPT_ARGUMENTS: Final = (
     ("session_id", "The session whose work goes on.", True),
     ("since", "How far back, as `7d`; 24 hours by default.", False),
@@ -212,4 +211,4 @@ def _contents(uri: str, markdown: str) -> types.TextResourceContents:
 
 def _protocol_error(refusal: Refusal) -> MCPError:
     code = types.INVALID_PARAMS if refusal.is_callers else types.INTERNAL_ERROR
-    return MCPError(code, told(refusal, _URI_NAMES))
+    return MCPError(code, told(refusal, _NO_NAMES))

@@ -129,7 +129,7 @@ TOOLS: Final[tuple[Tool, ...]] = (
         name="memtrace_remember",
         title="Remember",
         description="Store one memory for good: what happened, what was learned, what a user prefers."
-        " Equal memories of an agent within 24 hours are stored once.",
+        " Equal memories of an agent within 24 hours are stored once, whatever their session.",
         takes=into.Remember,
         answers=out.Remembered,
         work=_remember,
