@@ -20,6 +20,7 @@ import (
 type store struct {
 	mu       sync.Mutex
 	faults   []http.HandlerFunc
+	down     bool
 	invalid  string // a content that it refuses, and names
 	contents []string
 	batches  []int
@@ -40,6 +41,10 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.t.Errorf("another body under the key %s", id)
 	}
 	s.bodies[id] = string(body)
+	if s.down {
+		busy(w, r)
+		return
+	}
 	if len(s.faults) > 0 {
 		fault := s.faults[0]
 		s.faults = s.faults[1:]
@@ -300,6 +305,17 @@ func TestABatchThatIsTooLargeIsSentInParts(t *testing.T) {
 	}
 }
 
+func TestPartsKeepTheOrder(t *testing.T) {
+	large := answer(413, `{"error":"too large","code":"request_too_large"}`)
+	writer, kept := buffered(t, BufferOptions{}, large, large)
+	add(t, writer, "1", "2", "3", "4")
+	if err := writer.Close(background); err != nil {
+		t.Error(err)
+	}
+	same(t, kept.stored(), []string{"1", "2", "3", "4"})
+	same(t, kept.batches, []int{1, 1, 2})
+}
+
 func TestARefusalWithoutAUsableIndexIsHalved(t *testing.T) {
 	for _, index := range []string{"", `,"index":-1`, `,"index":2`} {
 		refusal := answer(400, `{"error":"wrong","code":"invalid_request"`+index+`}`)
@@ -332,7 +348,8 @@ func TestWhatWillNotPassFailsAtOnce(t *testing.T) {
 }
 
 func TestCloseTellsEverythingThatADeadServerDidNotTake(t *testing.T) {
-	writer, kept := buffered(t, BufferOptions{MaxBatch: 2}, busy, busy, busy)
+	writer, kept := buffered(t, BufferOptions{MaxBatch: 2})
+	kept.down = true
 	add(t, writer, "1", "2", "3", "4", "5")
 	err := writer.Close(background)
 	same(t, failuresOf(err), []string{"1", "2", "3", "4", "5"})
@@ -424,6 +441,22 @@ func TestTheBufferIsBoundedInBytes(t *testing.T) {
 	}
 	add(t, writer, "1")
 	same(t, len(kept.stored()), 1)
+}
+
+func TestWhatIsSettledAndToldLeavesRoom(t *testing.T) {
+	denied := answer(401, `{"error":"invalid API key","code":"unauthenticated"}`)
+	writer, _ := buffered(t, BufferOptions{MaxPendingBytes: 300}, denied)
+	ctx, cancel := context.WithCancel(background)
+	cancel() // Add that has to wait fails
+	for round := range 5 {
+		for _, name := range []string{"a", "b"} {
+			content := fmt.Sprint(name, round, strings.Repeat("x", 80))
+			if err := writer.Add(ctx, &AddMemoryRequest{Content: content}); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+		same(t, len(failuresOf(writer.Flush(background))), map[int]int{0: 2}[round])
+	}
 }
 
 func TestABufferFullOfFailuresTellsThem(t *testing.T) {

@@ -47,6 +47,12 @@ func TestDocumentsTellEveryError(t *testing.T) {
 	}
 }
 
+func TestTheVersionIsTheProjects(t *testing.T) {
+	if !strings.Contains(read(t, "../../src/core/version.py"), `"`+Version+`"`) {
+		t.Errorf("%s is not the project's version", Version)
+	}
+}
+
 // flush takes the indentation off, which differs.
 func flush(text string) string {
 	return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(text, "")

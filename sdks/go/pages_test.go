@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 )
 
@@ -49,4 +50,19 @@ func TestAPageIsAskedForWhenItIsNeeded(t *testing.T) {
 	same(t, number.Load(), 0)
 	same(t, memories.Next(), true)
 	same(t, number.Load(), 1)
+}
+
+func TestAnOffsetIsWhereAServerWithoutCursorsIsAsked(t *testing.T) {
+	offsets := make(chan string, 2)
+	handler, _ := inTurn(
+		answer(200, `{"memories":[{"content":"1"},{"content":"2"}],"has_more":true}`),
+		answer(200, `{"memories":[{"content":"3"}],"has_more":false}`))
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		offsets <- r.URL.Query().Get("offset")
+		handler(w, r)
+	})
+	memories := client.IterMemories(background, &ListOptions{Offset: 3})
+	for memories.Next() {
+	}
+	same(t, []string{<-offsets, <-offsets}, []string{"3", "5"})
 }

@@ -13,7 +13,7 @@ import (
 // What follows asks a real server, as scripts/test-go starts one; without one it is left out. The agents of each test
 // are its own.
 
-func real(t *testing.T) *Client {
+func ofServer(t *testing.T) *Client {
 	t.Helper()
 	client := New("", "")
 	t.Cleanup(client.CloseIdleConnections)
@@ -37,7 +37,7 @@ func contentsOf(memories []Memory) []string {
 }
 
 func TestRealMemoryComesBackAsItWasSent(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	sent := AddMemoryRequest{
 		AgentID: "real_whole", SessionID: "sess_whole", MemoryType: MemoryTypeEntity, EventType: "preference",
 		Content: "Quotes ' \" \\ <&> % – äöü 漢字 🙂", Metadata: map[string]any{"deep": []any{1.5, nil, true}},
@@ -55,7 +55,7 @@ func TestRealMemoryComesBackAsItWasSent(t *testing.T) {
 }
 
 func TestRealDuplicateNamesTheMemoryThatIsThere(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	first := must(client.Remember(background, "real_twice", "once"))
 	_, err := client.Remember(background, "real_twice", "once")
 	var problem *APIError
@@ -65,7 +65,7 @@ func TestRealDuplicateNamesTheMemoryThatIsThere(t *testing.T) {
 }
 
 func TestRealIdempotencyKeyGivesTheSameAnswerAgain(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	request := &AddMemoryRequest{AgentID: "real_key", Content: "once", IdempotencyKey: "the key of this test"}
 	first := must(client.AddMemory(background, request))
 	same(t, must(client.AddMemory(background, request)).ID, first.ID)
@@ -76,7 +76,7 @@ func TestRealIdempotencyKeyGivesTheSameAnswerAgain(t *testing.T) {
 }
 
 func TestRealBatchIsAllOrNothing(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	_, err := client.AddBatch(background, &AddBatchRequest{Memories: []AddMemoryRequest{
 		{AgentID: "real_batch", Content: "fine"},
 		{AgentID: "real_batch", Content: "not fine", Tags: []string{"white space"}},
@@ -90,7 +90,7 @@ func TestRealBatchIsAllOrNothing(t *testing.T) {
 }
 
 func TestRealPagesHoldEveryMemoryOnce(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	request := &AddBatchRequest{}
 	expected := []string{}
 	for number := range 25 {
@@ -118,7 +118,7 @@ func TestRealPagesHoldEveryMemoryOnce(t *testing.T) {
 }
 
 func TestRealAgents(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	for _, name := range []string{"real one", "real two", "real three"} {
 		agent := must(client.RegisterAgent(background, &RegisterAgentRequest{Name: name, Description: "d", Config: map[string]any{"m": "x"}}))
 		same(t, must(client.GetAgent(background, name)).ID, agent.ID)
@@ -147,7 +147,7 @@ func TestRealAgents(t *testing.T) {
 }
 
 func TestRealSessions(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	session := must(client.CreateSession(background, &CreateSessionRequest{AgentID: "real_session", Metadata: map[string]any{"goal": "prices", "old": 1}}))
 	must(client.CreateSession(background, &CreateSessionRequest{AgentID: "real_session"}))
 	changed := must(client.UpdateSession(background, session.ID, &UpdateSessionRequest{Metadata: map[string]any{"goal": "all", "old": nil}}))
@@ -168,7 +168,7 @@ func TestRealSessions(t *testing.T) {
 }
 
 func TestRealDeletions(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	memory := must(client.AddMemory(background, &AddMemoryRequest{AgentID: "real_gone", SessionID: "sess_gone", Content: "a"}))
 	must(client.AddMemory(background, &AddMemoryRequest{AgentID: "real_gone", SessionID: "sess_gone", Content: "b"}))
 
@@ -185,7 +185,7 @@ func TestRealDeletions(t *testing.T) {
 }
 
 func TestRealBufferStoresEverything(t *testing.T) {
-	client := real(t)
+	client := ofServer(t)
 	writer := client.Buffered(&BufferOptions{MaxBatch: 40})
 	for number := range 100 {
 		memory := &AddMemoryRequest{AgentID: "real_buffer", Content: strings.Repeat("b", number+1)}
