@@ -1,6 +1,7 @@
 /** Memories on their way out: queued as JSON, cut into batches, and batches cut smaller. No I/O. */
 
-import type { AddMemoryRequest } from './types.js'
+import type { StoredWrite } from './writes.js'
+import type { AddMemoryRequest, MemoryBatch } from './types.js'
 
 /** A memory as it was when it was added. */
 export interface Entry {
@@ -26,6 +27,26 @@ export function entryOf(memory: AddMemoryRequest): Entry {
 
 export function memoryOf(entry: Entry): AddMemoryRequest {
   return JSON.parse(entry.text) as AddMemoryRequest
+}
+
+/**
+ * What became of each entry of a batch that was stored.
+ *
+ * A server before 0.3 tells only what it created, in order: what is not among it was a duplicate.
+ */
+export function resultsOf(entries: readonly Entry[], batch: MemoryBatch): StoredWrite[] {
+  const { results } = batch
+  if (results?.length === entries.length) {
+    return entries.map((entry, index) => ({ request: memoryOf(entry), status: 'created', ...results[index] }))
+  }
+  let next = 0
+  return entries.map((entry) => {
+    const request = memoryOf(entry)
+    const created = batch[next]
+    const isNew = created?.agent_id === request.agent_id && created.content === request.content
+    if (isNew) next++
+    return { request, status: isNew ? 'created' : 'duplicate', id: isNew ? created.id : undefined }
+  })
 }
 
 /** First in, first out. */

@@ -1,11 +1,13 @@
 /** A writer in front of the API: memories go in one by one, and out in batches, in the background. */
 
-import { type Batch, type Entry, entryOf, memoryOf, Queue } from './batches.js'
-import { BufferedWriteError, ConnectionError, MemtraceError } from './errors.js'
+import { type Batch, type Entry, entryOf, memoryOf, Queue, resultsOf } from './batches.js'
+import { BufferedWriteError, MemtraceError } from './errors.js'
 import type { CreateOptions } from './options.js'
 import { backoff } from './retry.js'
+import { decided, type MemoryFields, remembered } from './shortcuts.js'
 import type { AddMemoryRequest, MemoryBatch } from './types.js'
 import { uniqueKey } from './unique.js'
+import { asFailure, type FailedWrite, isForNow, type WriteCounts, type WriteResult } from './writes.js'
 
 /** Settings of a writer. */
 export interface BufferOptions {
@@ -17,24 +19,10 @@ export interface BufferOptions {
   maxPending?: number | undefined
   /** While this many bytes are pending, `add` waits. 64 MB if absent. */
   maxPendingBytes?: number | undefined
-  /** Is handed each memory that was given up, instead of the errors of `flush` and `close`. */
-  onFailure?: ((failure: FailedMemory) => void) | undefined
+  /** Is told what became of each memory. Failures are not told otherwise then. */
+  onResult?: ((result: WriteResult) => void) | undefined
   /** Is told each time that the server could not take memories for now. They are sent again. */
   onRetry?: ((error: MemtraceError) => void) | undefined
-}
-
-/** A memory that was given up, and why. Where there was no answer it may have been stored all the same. */
-export interface FailedMemory {
-  memory: AddMemoryRequest
-  error: MemtraceError
-}
-
-/** What became of the memories of a writer. */
-export interface BufferReport {
-  stored: number
-  /** An equal one was there. */
-  duplicates: number
-  failed: number
 }
 
 /** Sends JSON to `POST /memories`. */
@@ -46,7 +34,7 @@ const LONGEST_PAUSE = 60
 /**
  * Stores memories in batches, in the order in which they were added, one batch at a time.
  *
- * A memory that was added is stored, or is a duplicate, or is told as failed, once: to `onFailure`, else by `flush` or
+ * A memory that was added is stored, or is a duplicate, or is told as failed, once: to `onResult`, else by `flush` or
  * `close`. While the server cannot take memories they wait and are sent again, under the same idempotency key; one that it refuses
  * fails at once and holds up no other. It must be closed. Until all is settled it keeps a process alive.
  */
@@ -56,14 +44,14 @@ export class BufferedWriter {
   readonly #maxDelay: number
   readonly #maxPending: number
   readonly #maxPendingBytes: number
-  readonly #onFailure: BufferOptions['onFailure']
+  readonly #onResult: BufferOptions['onResult']
   readonly #onRetry: BufferOptions['onRetry']
-  readonly #failures: FailedMemory[] = []
-  readonly #report: BufferReport = { stored: 0, duplicates: 0, failed: 0 }
+  readonly #failures: FailedWrite[] = []
+  readonly #counts: WriteCounts = { created: 0, duplicates: 0, failed: 0 }
   readonly #stop = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
   #turn: Promise<void> | undefined
-  #closing: Promise<BufferReport> | undefined
+  #closing: Promise<WriteCounts> | undefined
   #waiting: (() => void)[] = []
   #added = 0
   #misses = 0
@@ -74,7 +62,7 @@ export class BufferedWriter {
     this.#maxDelay = whole('maxDelay', options.maxDelay ?? 500, 2 ** 31 - 1)
     this.#maxPending = whole('maxPending', options.maxPending ?? 10_000)
     this.#maxPendingBytes = whole('maxPendingBytes', options.maxPendingBytes ?? 64 * 1024 * 1024)
-    this.#onFailure = options.onFailure
+    this.#onResult = options.onResult
     this.#onRetry = options.onRetry
   }
 
@@ -83,25 +71,38 @@ export class BufferedWriter {
     return this.#added - this.#settled
   }
 
+  /** What became of the others, so far. */
+  get counts(): WriteCounts {
+    return { ...this.#counts }
+  }
+
   get #settled(): number {
-    return this.#report.stored + this.#report.duplicates + this.#report.failed
+    return this.#counts.created + this.#counts.duplicates + this.#counts.failed
   }
 
   /**
    * Takes a memory as it is now. Await it: it resolves once there is room for more.
    *
-   * Rejects, and has not taken the memory, after `close`, where it is not JSON, and while as many failures as may be
-   * pending wait to be told.
+   * Rejects, and has not taken the memory, after `close`, where it is not JSON, and with a `BufferedWriteError` where
+   * as many failures as may be pending were not told.
    */
   async add(memory: AddMemoryRequest): Promise<void> {
-    if (this.#closing !== undefined) throw new MemtraceError('the writer is closed', { code: 'closed' })
-    if (this.#failures.length >= this.#maxPending) {
-      throw new MemtraceError('too many memories failed; `flush` tells which', { code: 'buffer_full' })
-    }
+    if (this.#closing !== undefined) throw new MemtraceError('the buffered writer is closed', { code: 'closed' })
+    if (this.#failures.length >= this.#maxPending) this.#tell()
     this.#queue.push(entryOf(memory))
     this.#added++
     this.#schedule()
     if (this.#isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** `add` of what the client's `remember` stores. */
+  remember(agentId: string, content: string, fields?: MemoryFields): Promise<void> {
+    return this.add(remembered(agentId, content, fields))
+  }
+
+  /** `add` of what the client's `decide` stores. */
+  decide(agentId: string, decision: string, reasoning: string, fields?: MemoryFields): Promise<void> {
+    return this.add(decided(agentId, decision, reasoning, fields))
   }
 
   /**
@@ -110,9 +111,10 @@ export class BufferedWriter {
    * Rejects where the server could not take it for now; it waits on then. Rejects with a `BufferedWriteError` for what
    * failed and was not told before.
    */
-  async flush(): Promise<void> {
+  async flush(): Promise<WriteCounts> {
     await this.#drain()
     this.#tell()
+    return this.counts
   }
 
   /**
@@ -121,7 +123,7 @@ export class BufferedWriter {
    *
    * A signal ends the attempts; what is pending then has failed. Closing again says the same.
    */
-  close(options: { signal?: AbortSignal | undefined } = {}): Promise<BufferReport> {
+  close(options: { signal?: AbortSignal | undefined } = {}): Promise<WriteCounts> {
     const { signal } = options
     const stop = (): void => {
       this.#stop.abort(signal?.reason)
@@ -134,7 +136,7 @@ export class BufferedWriter {
     })
   }
 
-  async #finish(): Promise<BufferReport> {
+  async #finish(): Promise<WriteCounts> {
     // A turn that began earlier does not count as the last attempt.
     await this.#turn?.catch(() => undefined)
     try {
@@ -145,7 +147,7 @@ export class BufferedWriter {
     this.#unschedule()
     this.#release()
     this.#tell()
-    return { ...this.#report }
+    return this.counts
   }
 
   async #drain(): Promise<void> {
@@ -154,7 +156,7 @@ export class BufferedWriter {
   }
 
   #tell(): void {
-    if (this.#failures.length > 0) throw new BufferedWriteError(this.#failures.splice(0), this.#report)
+    if (this.#failures.length > 0) throw new BufferedWriteError(this.#failures.splice(0))
   }
 
   /** Sees to it that what is pending is going to be sent. */
@@ -205,10 +207,9 @@ export class BufferedWriter {
   async #deliver({ key, entries }: Batch): Promise<void> {
     try {
       const json = `{"memories":[${entries.map((entry) => entry.text).join(',')}]}`
-      const { length } = await this.#send(json, { idempotencyKey: key, signal: this.#stop.signal })
+      const batch = await this.#send(json, { idempotencyKey: key, signal: this.#stop.signal })
       this.#queue.settle()
-      this.#report.stored += length
-      this.#report.duplicates += entries.length - length
+      for (const result of resultsOf(entries, batch)) this.#settle(result)
     } catch (error) {
       this.#onError(entries, error)
     }
@@ -239,10 +240,13 @@ export class BufferedWriter {
   }
 
   #fail(entry: Entry, error: MemtraceError): void {
-    const failure = { memory: memoryOf(entry), error }
-    this.#report.failed++
-    if (this.#onFailure === undefined) this.#failures.push(failure)
-    else later(this.#onFailure, failure)
+    this.#settle({ request: memoryOf(entry), status: 'failed', error })
+  }
+
+  #settle(result: WriteResult): void {
+    this.#counts[COUNTED[result.status]]++
+    if (this.#onResult !== undefined) later(this.#onResult, result)
+    else if (result.status === 'failed') this.#failures.push(result)
   }
 
   get #isFull(): boolean {
@@ -254,17 +258,7 @@ export class BufferedWriter {
   }
 }
 
-/** Whether the server may take the same memories later on. */
-function isForNow(error: MemtraceError): boolean {
-  if (error instanceof ConnectionError || error.code === 'invalid_response') return true
-  const { status, code } = error
-  return code !== 'store_refused' && (status === 408 || status === 429 || status >= 500)
-}
-
-function asFailure(error: unknown): MemtraceError {
-  if (error instanceof MemtraceError) return error
-  return new MemtraceError('not stored before the writer was stopped', { code: 'closed', cause: error })
-}
+const COUNTED = { created: 'created', duplicate: 'duplicates', failed: 'failed' } as const
 
 /** Calls back apart from our own course, so that what a callback throws loses nothing. */
 function later<T>(callback: ((value: T) => void) | undefined, value: T): void {

@@ -10,10 +10,9 @@ import {
   settingsFrom,
 } from './options.js'
 import { iterate, type Position } from './paging.js'
+import { decided, type MemoryFields, remembered } from './shortcuts.js'
 import { type Call, Transport } from './transport.js'
 import type * as wire from './types.js'
-
-type Fields = Omit<wire.AddMemoryRequest, 'agent_id' | 'content'>
 
 /**
  * A client of one Memtrace server with one API key, which decides the organization.
@@ -35,9 +34,8 @@ export class Memtrace {
   // --- The three that agents need most
 
   /** Stores an episodic memory. Rejects with a `ConflictError` where an equal one is there. */
-  remember(agentId: string, content: string, fields: Fields = {}, options?: CreateOptions): Promise<wire.Memory> {
-    const kind = { memory_type: 'episodic', event_type: 'general' } as const
-    return this.addMemory({ agent_id: agentId, ...kind, content, ...fields }, options)
+  remember(agentId: string, content: string, fields?: MemoryFields, options?: CreateOptions): Promise<wire.Memory> {
+    return this.addMemory(remembered(agentId, content, fields), options)
   }
 
   /** An agent's newest memories, at most 100. */
@@ -55,12 +53,10 @@ export class Memtrace {
     agentId: string,
     decision: string,
     reasoning: string,
-    fields: Fields = {},
+    fields?: MemoryFields,
     options?: CreateOptions,
   ): Promise<wire.Memory> {
-    const kind = { memory_type: 'decision', event_type: 'decision' } as const
-    const metadata = { ...fields.metadata, reasoning }
-    return this.addMemory({ agent_id: agentId, ...kind, content: decision, ...fields, metadata }, options)
+    return this.addMemory(decided(agentId, decision, reasoning, fields), options)
   }
 
   // --- Memories

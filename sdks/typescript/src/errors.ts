@@ -1,6 +1,6 @@
 /** The errors of this package, and which answer becomes which. */
 
-import type { BufferReport, FailedMemory } from './buffered.js'
+import type { FailedWrite } from './writes.js'
 
 /** What an answer said beside its message. */
 export interface ErrorDetails {
@@ -105,18 +105,15 @@ export class InvalidResponseError extends MemtraceError {
 export class BufferedWriteError extends MemtraceError {
   override readonly name: string = 'BufferedWriteError'
   /** Each of them and why, in order. */
-  readonly failures: readonly FailedMemory[]
-  /** What became of all memories of the writer. */
-  readonly report: Readonly<BufferReport>
+  readonly failures: readonly FailedWrite[]
 
-  constructor(failures: readonly FailedMemory[], report: BufferReport) {
-    const first = failures[0]?.error
-    super(`${failures.length} memories were not stored; the first: ${first?.message}`, {
+  constructor(failures: readonly FailedWrite[]) {
+    const cause = failures[0]?.error
+    super(`${failures.length} memories were not stored; the first: ${cause?.message}`, {
       code: 'buffered_write_failed',
-      cause: first,
+      cause,
     })
     this.failures = failures
-    this.report = { ...report }
   }
 }
 

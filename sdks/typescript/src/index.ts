@@ -1,6 +1,6 @@
 /** Client for Memtrace. */
 
-export { BufferedWriter, type BufferOptions, type BufferReport, type FailedMemory } from './buffered.js'
+export { BufferedWriter, type BufferOptions } from './buffered.js'
 export { Memtrace } from './client.js'
 export {
   AuthenticationError,
@@ -15,4 +15,6 @@ export {
   TimeoutError,
 } from './errors.js'
 export type { ClientOptions, ConnectionOptions, CreateOptions, RequestOptions, Sleep } from './options.js'
+export type { MemoryFields } from './shortcuts.js'
 export type * from './types.js'
+export type { FailedWrite, StoredWrite, WriteCounts, WriteResult } from './writes.js'

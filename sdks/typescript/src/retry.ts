@@ -10,11 +10,15 @@ const FINAL_CODES: ReadonlySet<string> = new Set(['store_refused', 'store_denied
 const FIRST_WAIT = 0.5
 const LONGEST_WAIT = 8
 
-/** Whether the same request may succeed later. */
-export function isTransient(error: unknown): error is MemtraceError {
+/** Whether an operator has to do something first, whatever the status. */
+export function isFinal(error: MemtraceError): boolean {
+  return error instanceof NoArcInstanceError || FINAL_CODES.has(error.code ?? '')
+}
+
+/** Whether the same request may succeed at once or soon. */
+function isTransient(error: unknown): error is MemtraceError {
   if (error instanceof ConnectionError) return true
-  if (!(error instanceof MemtraceError) || error instanceof NoArcInstanceError) return false
-  return STATUSES.has(error.status) && !FINAL_CODES.has(error.code ?? '')
+  return error instanceof MemtraceError && STATUSES.has(error.status) && !isFinal(error)
 }
 
 /**

@@ -165,9 +165,9 @@ describe('a buffered writer', () => {
     const error = await writer.close().catch((reason: unknown) => reason)
     expect(error).toMatchObject({
       name: 'BufferedWriteError',
-      report: { stored: 35, duplicates: 1, failed: 1 },
-      failures: [{ memory: { agent_id, content: 'wrong', tags: ['no spaces'] } }],
+      failures: [{ request: { agent_id, content: 'wrong', tags: ['no spaces'] }, status: 'failed' }],
     })
+    expect(writer.counts).toEqual({ created: 35, duplicates: 1, failed: 1 })
     const seen: string[] = []
     for await (const memory of client.iterMemories({ agent_id, order: 'asc' })) seen.push(memory.content)
     expect(seen).toEqual(Array.from({ length: 35 }, (_, number) => `memory ${number}`))
