@@ -207,3 +207,20 @@ async def test_whatever_goes_wrong_is_told_with_the_memory() -> None:
         await writer.add(asked("x"))
         with pytest.raises(BufferedWriteError, match="a bug of the transport"):
             await writer.close()
+
+
+async def test_a_writer_that_is_ended_with_its_loop_says_what_it_held(store: Store) -> None:
+    made = async_client(Gate(store))
+    writer = made.buffered(max_delay=SLOW)
+    await writer.add(asked("a"))
+    await writer.add(asked("b"))
+    (task,) = [task for task in asyncio.all_tasks() if task.get_name() == "memtrace-buffer"]
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.warns(RuntimeWarning, match="2 memories were not stored"):
+        await asyncio.wait({task})
+    with pytest.raises(RuntimeError, match="closed"):
+        await writer.add(asked("c"))
+    with pytest.raises(BufferedWriteError) as caught:
+        await made.close()
+    assert contents(caught.value.failures) == ["a", "b"]

@@ -273,3 +273,20 @@ def test_an_error_in_the_block_does_not_hide_what_failed() -> None:
         with pytest.raises(BufferedWriteError) as caught, writer:
             raise LookupError("of the block")
     assert isinstance(caught.value.failures[0].error, MemtraceError)
+
+
+def test_a_listener_that_ends_the_thread_ends_nobodys_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    def leaving(result: WriteResult) -> None:
+        raise SystemExit
+
+    with client(store) as made:
+        writer = made.buffered(max_batch=1, max_delay=SLOW, on_result=leaving)
+        writer.add(asked("a"))
+        writer.flush(timeout=PATIENCE)
+        with pytest.raises(RuntimeError, match="closed"):
+            writer.add(asked("b"))
+        writer.close()

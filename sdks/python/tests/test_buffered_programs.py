@@ -47,16 +47,53 @@ client(answer).buffered(max_delay=3600).add(asked("last"))
 """
 
 
+def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A program that finds the SDK and the servers of these tests."""
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")]
+    line = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        f"import sys; sys.path[:0] = {paths}\n{program}",
+        *arguments,
+    ]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+
+FORKING = """
+import os, sys
+from answering import Store, asked, client
+store = Store()
+writer = client(store).buffered(max_delay=3600)
+writer.add(asked("of the parent"))
+child = os.fork()
+if not child:
+    for use in (lambda: writer.add(asked("of the child")), writer.flush):
+        try:
+            use()
+        except RuntimeError as e:
+            assert "fork" in str(e)
+        else:
+            os._exit(1)
+    sys.exit()
+assert os.waitpid(child, 0)[1] == 0
+writer.close()
+print(*store.contents)
+"""
+
+
 @pytest.mark.parametrize(
     ("arguments", "out", "err"), [([], "last\n", ""), (["refuse"], "", "BufferedWriteError")]
 )
 def test_a_program_that_ends_without_closing_loses_nothing_without_a_word(
     arguments: list[str], out: str, err: str
 ) -> None:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "src")]
-    program = f"import sys; sys.path[:0] = {paths}\n{PROGRAM}"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run(PROGRAM, *arguments)
     assert done.stdout == out
     assert err in done.stderr
+
+
+def test_a_process_leaves_what_it_forked_from_to_its_parent() -> None:
+    done = run(FORKING)
+    assert (done.returncode, done.stdout) == (0, "of the parent\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import warnings
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
@@ -140,7 +141,6 @@ class AsyncBufferedWriter:
         finally:
             # Also when this wait is cancelled: nothing goes on behind the caller's back.
             task.cancel()
-            self._settle(self._buffer.abandon())
         await asyncio.wait({task})
 
     def _tell(self) -> WriteCounts:
@@ -179,10 +179,20 @@ class AsyncBufferedWriter:
         self._changed = asyncio.Event()
 
     async def _work(self) -> None:
-        while batch := await self._next():
-            delivery = Delivery(batch)
-            while call := delivery.call:
-                self._settle(delivery.answered(await self._attempt(call)))
+        try:
+            while batch := await self._next():
+                delivery = Delivery(batch)
+                while call := delivery.call:
+                    self._settle(delivery.answered(await self._attempt(call)))
+        finally:
+            if self._buffer.pending and not self._closed:
+                # The loop ends, or a listener ended this task, and perhaps nobody will ask.
+                message = (
+                    f"{self._buffer.pending} memories were not stored: the buffered writer was not closed"
+                )
+                warnings.warn(message, RuntimeWarning, stacklevel=1)
+            self._closed = True
+            self._settle(self._buffer.abandon())
 
     async def _next(self) -> list[Entry]:
         """The next batch; none when closed and empty."""
@@ -203,11 +213,17 @@ class AsyncBufferedWriter:
             return e
 
     def _settle(self, results: list[WriteResult]) -> None:
-        if self._on_result is not None:
-            for result in results:
-                try:
-                    self._on_result(result)
-                except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
-                    self._callback_error = self._callback_error or e
-        self._buffer.settle(results, told=self._on_result is not None)
-        self._notify()
+        try:
+            self._call_back(results)
+        finally:
+            self._buffer.settle(results, told=self._on_result is not None)
+            self._notify()
+
+    def _call_back(self, results: list[WriteResult]) -> None:
+        if self._on_result is None:
+            return
+        for result in results:
+            try:
+                self._on_result(result)
+            except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+                self._callback_error = self._callback_error or e

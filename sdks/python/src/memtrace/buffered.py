@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class BufferedWriter:
     ) -> None:
         """`on_result` is called for each memory in the writer's own thread, and must not call the writer."""
         self._run = run
+        self._process = os.getpid()
         self._buffer = Buffer(
             max_batch=max_batch,
             max_delay=max_delay,
@@ -79,6 +81,7 @@ class BufferedWriter:
         BufferedWriteError where the room is full of failures, RuntimeError when closed, ValueError or
         TypeError for what JSON cannot hold.
         """
+        self._refuse_other_process()
         entry = Entry.of(request)
         with self._changed:
             self._wait_for_room(entry, timeout)
@@ -103,6 +106,7 @@ class BufferedWriter:
         Raises BufferedWriteError with the failures nobody was told of, what `on_result` raised, or
         TimeoutError.
         """
+        self._refuse_other_process()
         self._refuse_own_thread()
         with self._changed:
             until = self._buffer.put_so_far
@@ -122,6 +126,9 @@ class BufferedWriter:
         After `timeout` seconds the request under way is awaited, and the rest has failed. Raises as `flush`.
         """
         self._refuse_own_thread()
+        if os.getpid() != self._process:
+            # A copy that a fork made: what it holds is stored by the process that took it.
+            return self._buffer.counts
         self._finish(timeout)
         return self._tell()
 
@@ -178,16 +185,27 @@ class BufferedWriter:
         if threading.current_thread() is self._thread:
             raise RuntimeError("on_result must not wait for the writer that calls it")
 
+    def _refuse_other_process(self) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError("the buffered writer was made before a fork; make a client in each process")
+
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="memtrace-buffer", daemon=True)
         self._thread.start()
         atexit.register(self.close)
 
     def _work(self) -> None:
-        while batch := self._next():
-            delivery = Delivery(batch)
-            while call := delivery.call:
-                self._settle(delivery.answered(self._attempt(call)))
+        try:
+            while batch := self._next():
+                delivery = Delivery(batch)
+                while call := delivery.call:
+                    self._settle(delivery.answered(self._attempt(call)))
+        finally:
+            # Nothing is left but where a listener ended this thread.
+            with self._changed:
+                self._closed = True
+                left = self._buffer.abandon()
+            self._settle(left)
 
     def _next(self) -> list[Entry]:
         """The next batch; none when closed and empty."""
@@ -214,12 +232,18 @@ class BufferedWriter:
             raise not_sent()
 
     def _settle(self, results: list[WriteResult]) -> None:
-        if self._on_result is not None:
-            for result in results:
-                try:
-                    self._on_result(result)
-                except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
-                    self._callback_error = self._callback_error or e
-        with self._changed:
-            self._buffer.settle(results, told=self._on_result is not None)
-            self._changed.notify_all()
+        try:
+            self._call_back(results)
+        finally:
+            with self._changed:
+                self._buffer.settle(results, told=self._on_result is not None)
+                self._changed.notify_all()
+
+    def _call_back(self, results: list[WriteResult]) -> None:
+        if self._on_result is None:
+            return
+        for result in results:
+            try:
+                self._on_result(result)
+            except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+                self._callback_error = self._callback_error or e
