@@ -73,7 +73,7 @@ DELETING: Final = (
         name="with_memories",
         summary="With all that was written in it",
         path={"id": SESSION},
-        query={"memories": "true"},
+        query={"memories": True},
         status=200,
         answer={"session_id": SESSION, "had_record": True, "memories": _OF_SESSION},
     ),

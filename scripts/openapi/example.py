@@ -33,6 +33,11 @@ class Example:
     """Whose key is sent: one that may read and write, `reader`, `unbound`, or nobody's."""
 
 
+def in_query(value: object) -> str:
+    """A parameter's value as it is sent."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def error(message: str, code: str, **more: Any) -> dict[str, Any]:
     """An error as it is answered."""
     return {"error": message, "code": code, "request_id": REQUEST, **more}

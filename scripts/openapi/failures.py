@@ -77,7 +77,7 @@ def failure(status: int, errors: Errors, headers: JsonObject) -> JsonObject:
     codes = [error.code for error in errors]
     if any(error.retry_after is not None or issubclass(error, DatabaseError) for error in errors):
         headers = {**headers, "Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
-    schema = {"allOf": [reference(ErrorAnswer), {"properties": {"code": {"enum": codes}}}]}
+    schema = {"allOf": [reference(ErrorAnswer), {"properties": {"code": {"type": "string", "enum": codes}}}]}
     examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
     return {
         "description": _description(errors),

@@ -195,7 +195,7 @@ def _success(endpoint: Endpoint) -> JsonObject:
 
 
 def _plain(media: str) -> JsonObject:
-    return {"type": "object"} if media == _JSON else {"type": "string"}
+    return {"type": "object", "additionalProperties": True} if media == _JSON else {"type": "string"}
 
 
 def _failure(endpoint: Endpoint, status: int) -> JsonObject:

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from scripts.openapi.example import Example
+from scripts.openapi.example import Example, in_query
 from scripts.openapi.examples import of_operation_id
 from scripts.openapi.markdown import html_of, inline
 from scripts.openapi.page_schemas import kind_of, limits
@@ -83,7 +83,7 @@ class Operations:
 def curl(method: str, path: str, example: Example) -> str:
     """The request as a line for a shell."""
     filled = path.format(**{name: quote(value, safe="") for name, value in example.path.items()})
-    query = f"?{urlencode(example.query)}" if example.query else ""
+    query = f"?{urlencode({n: in_query(v) for n, v in example.query.items()})}" if example.query else ""
     parts = [f'curl "$MEMTRACE_URL{filled}{query}"']
     if method.upper() not in ("GET", "POST") or (method.upper() == "POST" and example.body is None):
         parts.append(f"-X {method.upper()}")

@@ -48,7 +48,7 @@ def kind_of(schema: JsonObject) -> str:
         return " | ".join(f"<code>{escape(str(one))}</code>" for one in schema["enum"] if one)
     if "items" in schema:
         return f"list of {kind_of(schema['items'])}"
-    if "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {kind_of(schema['additionalProperties'])}"
     kinds = schema.get("type", "")
     names = kinds if isinstance(kinds, list) else [kinds]

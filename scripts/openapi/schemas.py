@@ -94,11 +94,13 @@ def _union(parts: list[JsonObject]) -> JsonObject:
 
 
 def _typed(schema: JsonObject) -> JsonObject:
-    """Choices say their type too; the empty one, which means none of them, comes last."""
+    """Choices say their type too; the empty one, which means none of them, comes last. Objects are open."""
     if "enum" in schema and "type" not in schema:
         return {**schema, "type": "string", "enum": sorted(schema["enum"], key=lambda one: (not one, one))}
     if "items" in schema:
         return {**schema, "items": _typed(schema["items"])}
+    if schema.get("type") == "object":
+        return {"additionalProperties": True, **schema}
     return schema
 
 

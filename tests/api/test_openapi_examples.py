@@ -10,9 +10,9 @@ import pytest
 
 from core.ports import StoreHealth
 from handlers.http.routes import ROUTES
-from scripts.openapi.example import Example
+from scripts.openapi.example import Example, in_query
 from scripts.openapi.examples import STORY
-from tests.api.described import OPERATIONS, faults
+from tests.api.described import OPERATIONS, faults, resolved
 from tests.api.rig import Answer, Api, KnownKeys
 
 ENDPOINTS = {endpoint.name: endpoint for endpoint in ROUTES}
@@ -59,7 +59,7 @@ async def tell(api: Api, cast: Cast, example: Example) -> Answer:
         path,
         content=body,
         headers=example.headers,
-        params={name: cast.real(str(value)) for name, value in example.query.items()},
+        params={name: cast.real(in_query(value)) for name, value in example.query.items()},
     )
 
 
@@ -108,6 +108,14 @@ def test_every_example_is_in_the_document_and_as_its_schema_says() -> None:
             media = operation["requestBody"]["content"]["application/json"]
             assert media["examples"][example.name]["value"] == example.body
             assert faults(example.body, media["schema"]) == []
+
+
+def test_every_example_of_a_parameter_is_as_its_schema_says() -> None:
+    for operation in OPERATIONS.values():
+        for parameter in map(resolved, operation["parameters"]):
+            values = [one["value"] for one in parameter.get("examples", {}).values()]
+            for value in [*values, *([parameter["example"]] if "example" in parameter else [])]:
+                assert faults(value, parameter["schema"]) == [], parameter["name"]
 
 
 def test_a_story_that_is_not_true_is_noticed() -> None:
