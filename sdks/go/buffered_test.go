@@ -2,121 +2,16 @@ package sdk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
-
-// store answers batches as a server does, after faults that are queued for it.
-type store struct {
-	mu       sync.Mutex
-	faults   []http.HandlerFunc
-	down     bool
-	invalid  string // a content that it refuses, and names
-	contents []string
-	batches  []int
-	bodies   map[string]string // by Idempotency-Key
-	tells    bool              // results, as the original does not
-	t        *testing.T
-}
-
-func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id := r.Header.Get("Idempotency-Key")
-	if known, seen := s.bodies[id]; seen && known != string(body) {
-		s.t.Errorf("another body under the key %s", id)
-	}
-	s.bodies[id] = string(body)
-	if s.down {
-		busy(w, r)
-		return
-	}
-	if len(s.faults) > 0 {
-		fault := s.faults[0]
-		s.faults = s.faults[1:]
-		fault(w, r)
-		return
-	}
-	var sent AddBatchRequest
-	if err := json.Unmarshal(body, &sent); err != nil {
-		s.t.Error(err)
-	}
-	s.answer(w, sent.Memories)
-}
-
-func (s *store) answer(w http.ResponseWriter, memories []AddMemoryRequest) {
-	if at := slices.IndexFunc(memories, func(m AddMemoryRequest) bool { return m.Content == s.invalid }); s.invalid != "" && at >= 0 {
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintf(w, `{"error":"memories[%d] is wrong","code":"invalid_request","index":%d}`, at, at)
-		return
-	}
-	added := AddedMemories{}
-	for _, memory := range memories {
-		entry := BatchEntry{StatusCreated, "mem_" + memory.Content}
-		if slices.Contains(s.contents, memory.Content) {
-			entry.Status = StatusDuplicate
-		} else {
-			s.contents = append(s.contents, memory.Content)
-			added.Memories = append(added.Memories, Memory{ID: entry.ID, AgentID: memory.AgentID, Content: memory.Content})
-		}
-		if s.tells {
-			added.Results = append(added.Results, entry)
-		}
-	}
-	s.batches = append(s.batches, len(memories))
-	w.WriteHeader(http.StatusCreated)
-	if err := json.NewEncoder(w).Encode(added); err != nil {
-		s.t.Error(err)
-	}
-}
-
-func (s *store) stored() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.contents)
-}
-
-// buffered makes a writer to a store of its own that pauses for nothing and waits long for other memories.
-func buffered(t *testing.T, options BufferOptions, faults ...http.HandlerFunc) (*BufferedWriter, *store) {
-	t.Helper()
-	kept := &store{faults: faults, bodies: map[string]string{}, tells: true, t: t}
-	server := httptest.NewServer(kept)
-	t.Cleanup(server.Close)
-	client := New(server.URL, key, WithRetries(0))
-	t.Cleanup(client.CloseIdleConnections)
-	if options.MaxDelay == 0 {
-		options.MaxDelay = time.Hour
-	}
-	writer := client.Buffered(&options)
-	writer.mu.Lock()
-	writer.pause = func(int, error) time.Duration { return 0 }
-	writer.mu.Unlock()
-	t.Cleanup(func() { _ = writer.Close(background) })
-	return writer, kept
-}
-
-func add(t *testing.T, writer *BufferedWriter, contents ...string) {
-	t.Helper()
-	for _, content := range contents {
-		if err := writer.Add(background, &AddMemoryRequest{AgentID: "a", Content: content}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func failuresOf(err error) []string {
 	var told *BufferedWriteError
@@ -181,18 +76,6 @@ func TestAFullBatchWaitsForNothing(t *testing.T) {
 	same(t, []string{(<-results).ID, (<-results).ID}, []string{"mem_1", "mem_2"})
 }
 
-func TestBatchesAreBoundedInBytes(t *testing.T) {
-	writer, kept := buffered(t, BufferOptions{})
-	writer.mu.Lock()
-	writer.batchBytes = 150
-	writer.mu.Unlock()
-	add(t, writer, strings.Repeat("1", 70), strings.Repeat("2", 70), strings.Repeat("3", 70), strings.Repeat("4", 500))
-	if err := writer.Close(background); err != nil {
-		t.Fatal(err)
-	}
-	same(t, kept.batches, []int{1, 1, 1, 1})
-}
-
 func TestAMemoryIsTakenAsItIs(t *testing.T) {
 	writer, kept := buffered(t, BufferOptions{})
 	request := &AddMemoryRequest{Content: "before"}
@@ -204,45 +87,6 @@ func TestAMemoryIsTakenAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, kept.stored(), []string{"before"})
-}
-
-func TestDuplicatesAreNoFailures(t *testing.T) {
-	for _, tells := range []bool{true, false} {
-		t.Run(fmt.Sprintf("results told: %t", tells), func(t *testing.T) {
-			var statuses []string
-			writer, kept := buffered(t, BufferOptions{OnResult: func(r WriteResult) { statuses = append(statuses, r.Status) }})
-			kept.tells = tells
-			add(t, writer, "1", "2", "1", "3")
-			if err := writer.Close(background); err != nil {
-				t.Fatal(err)
-			}
-			same(t, statuses, []string{"created", "created", "duplicate", "created"})
-			same(t, writer.Counts(), WriteCounts{Created: 3, Duplicates: 1})
-		})
-	}
-}
-
-func TestFaultsThatPassLoseNothingAndStoreNothingTwice(t *testing.T) {
-	for name, fault := range map[string]http.HandlerFunc{
-		"busy":          busy,
-		"limited":       answer(429, `{"error":"slower","code":"rate_limited"}`),
-		"slow":          answer(408, `{"error":"too slow","code":"request_timeout"}`),
-		"broken":        answer(500, `{"error":"oh","code":"internal_error"}`),
-		"cut off":       cutOff,
-		"another's":     answer(200, "<html>log in</html>"),
-		"a gateway's":   answer(502, "<html>bad gateway</html>"),
-		"halfway there": truncated,
-	} {
-		t.Run(name, func(t *testing.T) {
-			writer, kept := buffered(t, BufferOptions{MaxBatch: 2}, fault, fault)
-			add(t, writer, "1", "2", "3")
-			if err := writer.Close(background); err != nil {
-				t.Fatal(err)
-			}
-			same(t, kept.stored(), []string{"1", "2", "3"})
-			same(t, len(kept.bodies), 2)
-		})
-	}
 }
 
 func TestFlushTellsWhyMemoriesWaitAndKeepsThem(t *testing.T) {
@@ -275,76 +119,6 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 	same(t, kept.stored(), []string{"1"})
-}
-
-func TestAnInvalidMemoryDoesNotTakeItsBatchAlong(t *testing.T) {
-	for _, wrong := range []string{"1", "3", "4"} {
-		writer, kept := buffered(t, BufferOptions{})
-		kept.invalid = wrong
-		add(t, writer, "1", "2", "3", "4")
-		err := writer.Close(background)
-		same(t, failuresOf(err), []string{wrong})
-		if !errors.Is(err, ErrInvalidRequest) || !strings.Contains(err.Error(), "1 memories were not stored") {
-			t.Errorf("%v", err)
-		}
-		same(t, len(kept.stored()), 3)
-		same(t, slices.IsSorted(kept.stored()), true)
-		same(t, writer.Counts(), WriteCounts{Created: 3, Failed: 1})
-	}
-}
-
-func TestABatchThatIsTooLargeIsSentInParts(t *testing.T) {
-	large := answer(413, `{"error":"too large","code":"request_too_large"}`)
-	writer, kept := buffered(t, BufferOptions{}, large, large, large)
-	add(t, writer, "1", "2", "3")
-	err := writer.Close(background)
-	same(t, failuresOf(err), []string{"1"})
-	same(t, kept.stored(), []string{"2", "3"})
-	if !errors.Is(err, ErrTooLarge) {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestPartsKeepTheOrder(t *testing.T) {
-	large := answer(413, `{"error":"too large","code":"request_too_large"}`)
-	writer, kept := buffered(t, BufferOptions{}, large, large)
-	add(t, writer, "1", "2", "3", "4")
-	if err := writer.Close(background); err != nil {
-		t.Error(err)
-	}
-	same(t, kept.stored(), []string{"1", "2", "3", "4"})
-	same(t, kept.batches, []int{1, 1, 2})
-}
-
-func TestARefusalWithoutAUsableIndexIsHalved(t *testing.T) {
-	for _, index := range []string{"", `,"index":-1`, `,"index":2`} {
-		refusal := answer(400, `{"error":"wrong","code":"invalid_request"`+index+`}`)
-		writer, kept := buffered(t, BufferOptions{}, refusal)
-		add(t, writer, "1", "2")
-		if err := writer.Close(background); err != nil {
-			t.Error(err)
-		}
-		same(t, kept.batches, []int{1, 1})
-	}
-}
-
-func TestWhatWillNotPassFailsAtOnce(t *testing.T) {
-	for name, fault := range map[string]http.HandlerFunc{
-		"no key":           answer(401, `{"error":"invalid API key","code":"unauthenticated"}`),
-		"no binding":       answer(503, `{"error":"no arc instance configured for this org"}`),
-		"refused for good": answer(502, `{"error":"no","code":"store_refused"}`),
-		"a store's denial": answer(502, `{"error":"no","code":"store_denied"}`),
-	} {
-		t.Run(name, func(t *testing.T) {
-			writer, kept := buffered(t, BufferOptions{MaxBatch: 2}, fault)
-			add(t, writer, "1", "2", "3")
-			same(t, failuresOf(writer.Flush(background)), []string{"1", "2"})
-			same(t, kept.stored(), []string{"3"})
-			if err := writer.Close(background); err != nil {
-				t.Errorf("told twice: %v", err)
-			}
-		})
-	}
 }
 
 func TestCloseTellsEverythingThatADeadServerDidNotTake(t *testing.T) {
@@ -526,13 +300,4 @@ func TestOptionsHaveDefaultsAndLimits(t *testing.T) {
 	same(t, larger.options.MaxBatch, 1000)
 	_ = larger.Close(background)
 	same(t, larger.pause(1, nil) <= time.Second, true)
-}
-
-func TestPausesGrowUpToALimitAndHeedTheServer(t *testing.T) {
-	for tries, expected := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 6: 30 * time.Second, 5000: 30 * time.Second} {
-		same(t, pauseAfter(tries, errors.New("x"), 1), expected)
-		same(t, pauseAfter(tries, errors.New("x"), 0), expected/2)
-	}
-	same(t, pauseAfter(1, &APIError{RetryAfter: time.Minute}, 0), time.Minute)
-	same(t, pauseAfter(1, &APIError{RetryAfter: time.Hour}, 0), 5*time.Minute)
 }
