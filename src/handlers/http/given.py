@@ -146,7 +146,7 @@ class _MemoryParts(Struct, kw_only=True):
     metadata: JsonObject | Empty | None = None
     tags: Tags | Empty | None = None
     dedup_key: DedupKey | None = None
-    importance: Annotated[Share, Meta(description="0.0 to 1.0; 0 is none")] | Empty | None = None
+    importance: Annotated[Share, Meta(description="how much it matters; 0 is none")] | Empty | None = None
     parent_id: (
         Annotated[IdOrEmpty, Meta(description="the id of another memory or thing; it is not followed")] | None
     ) = None
