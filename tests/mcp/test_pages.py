@@ -216,6 +216,16 @@ async def test_a_cursor_of_the_rest_api_is_one_of_the_tools_too(api: Api) -> Non
         assert "invalid_cursor" in await refusal(client, "memtrace_search", cursor=cursor[:-2])
 
 
+async def test_what_a_model_sent_is_not_sent_back_to_it(api: Api) -> None:
+    large = {f"key {number}": PROSE for number in range(600)}
+    async with connected(api) as client:
+        opened = await client.call_tool("memtrace_session_create", {"agent_id": "a", "metadata": large})
+        refused = await client.call_tool("memtrace_search", {"x" * 100_000: 1})
+    assert not opened.is_error
+    assert size(opened) < 200
+    assert estimate(text_of(refused)) < 300
+
+
 async def test_a_context_is_never_beyond_the_cap(api: Api) -> None:
     rare = "\u1c5a"
     batch = [

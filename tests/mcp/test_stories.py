@@ -1,5 +1,7 @@
 """A session's context as a resource and as a prompt."""
 
+from typing import Final
+
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -7,6 +9,22 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, EmbeddedResource, TextCont
 
 from tests.api.rig import Api
 from tests.mcp.rig import connected, told
+
+NO_SESSIONS: Final = (
+    "memtrace://session//context",
+    "memtrace://session/s1",
+    "file:///etc/passwd",
+    "memtrace://agent/s1/context",
+    "memtrace://session/..%2Fme/context",
+    "memtrace://session/a%00/context",
+)
+WRONG: Final[tuple[tuple[dict[str, str], str], ...]] = (
+    ({}, "session_id is required"),
+    ({"session_id": " "}, "session_id is required"),
+    ({"session_id": "s 1"}, "session_id must be"),
+    ({"session_id": "s1", "since": "soon"}, "since"),
+    ({"session_id": "s1", "max_tokens": "many"}, "max_tokens must be a whole number"),
+)
 
 
 async def read(client: Client, uri: str) -> TextResourceContents:
@@ -47,17 +65,13 @@ async def test_registered_sessions_are_listed_page_by_page(api: Api) -> None:
     assert sorted(listed) == sorted(ids)
 
 
-@pytest.mark.parametrize(
-    "uri",
-    ["memtrace://session//context", "memtrace://session/s1", "file:///etc/passwd", "memtrace://agent/s1/context",
-     "memtrace://session/..%2Fme/context", "memtrace://session/a%00/context"],
-)  # fmt: skip
-async def test_a_uri_of_no_session_is_refused(api: Api, uri: str) -> None:
+async def test_a_uri_of_no_session_is_refused(api: Api) -> None:
     async with connected(api) as client:
-        with pytest.raises(MCPError) as raised:
-            await client.read_resource(uri)
-    assert raised.value.code == INVALID_PARAMS
-    assert "Error (invalid_request)" in raised.value.message
+        for uri in NO_SESSIONS:
+            with pytest.raises(MCPError) as raised:
+                await client.read_resource(uri)
+            assert raised.value.code == INVALID_PARAMS
+            assert "Error (invalid_request)" in raised.value.message
 
 
 async def test_the_prompt_loads_the_context(api: Api) -> None:
@@ -85,23 +99,12 @@ async def test_the_prompt_keeps_window_and_budget(api: Api) -> None:
     assert len(str(little.messages)) < 1_000
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({}, "session_id is required"),
-        ({"session_id": " "}, "session_id is required"),
-        ({"session_id": "s 1"}, "session_id must be"),
-        ({"session_id": "s1", "since": "soon"}, "since"),
-        ({"session_id": "s1", "max_tokens": "many"}, "max_tokens must be a whole number"),
-    ],
-)
-async def test_a_prompt_that_is_asked_wrongly_is_refused(
-    api: Api, arguments: dict[str, str], says: str
-) -> None:
+async def test_a_prompt_that_is_asked_wrongly_is_refused(api: Api) -> None:
     async with connected(api) as client:
-        with pytest.raises(MCPError, match=says) as raised:
-            await client.get_prompt("memtrace_session", arguments)
-    assert raised.value.code == INVALID_PARAMS
+        for arguments, says in WRONG:
+            with pytest.raises(MCPError, match=says) as raised:
+                await client.get_prompt("memtrace_session", arguments)
+            assert raised.value.code == INVALID_PARAMS
 
 
 async def test_an_unknown_prompt_is_refused(api: Api) -> None:

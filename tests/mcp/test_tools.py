@@ -24,6 +24,23 @@ CONTRACT = {
     "memtrace_agent_register": "name description?",
 }
 LONG = "r" * 70_000
+WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("memtrace_remember", {"agent_id": "a"}, ["invalid_request", "content is required", "content"]),
+    ("memtrace_remember", {"agent_id": "a b", "content": "x"}, ["agent_id must be a letter"]),
+    ("memtrace_remember", {"agent_id": "a", "content": "x", "tags": "t"}, ["tags must be a list"]),
+    ("memtrace_remember", {"agent_id": "a", "content": "x", "importance": 2}, ["must be at most 1"]),
+    ("memtrace_decide", {"agent_id": "a", "reasoning": "r"}, ["decision is required"]),
+    ("memtrace_decide", {"agent_id": "a", "decision": "", "reasoning": "r"}, ["Argument: decision"]),
+    ("memtrace_decide", {"agent_id": "a", "decision": "d", "reasoning": LONG}, ["reasoning must be"]),
+    ("memtrace_recall", {"agent_id": "a", "since": "yesterday"}, ["Argument: since"]),
+    ("memtrace_recall", {"agent_id": "a", "memory_type": "fact"}, ["one of episodic, session, decision"]),
+    ("memtrace_recall", {"agent_id": "a", "cursor": "nonsense"}, ["invalid_cursor", "without `cursor`"]),
+    ("memtrace_search", {"limit": 5_000}, ["limit must be at most 1000"]),
+    ("memtrace_search", {"content": "x"}, ["content is not known", "did you mean `content_contains`?"]),
+    ("memtrace_search", {"zzz": 1}, ["zzz is not known", "the tool takes agent_id,"]),
+    ("memtrace_session_context", {"session_id": "../me"}, ["session_id must be a letter"]),
+    ("memtrace_agent_register", {"name": ""}, ["name is required"]),
+]  # fmt: skip
 READERS = {"memtrace_recall", "memtrace_search", "memtrace_session_context"}
 
 
@@ -198,33 +215,12 @@ async def test_arguments_that_are_null_or_empty_count_as_absent(api: Api) -> Non
 # --- what goes wrong
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "says"),
-    [
-        ("memtrace_remember", {"agent_id": "a"}, ["invalid_request", "content is required", "content"]),
-        ("memtrace_remember", {"agent_id": "a b", "content": "x"}, ["agent_id must be a letter"]),
-        ("memtrace_remember", {"agent_id": "a", "content": "x", "tags": "t"}, ["tags must be a list"]),
-        ("memtrace_remember", {"agent_id": "a", "content": "x", "importance": 2}, ["must be at most 1"]),
-        ("memtrace_decide", {"agent_id": "a", "reasoning": "r"}, ["decision is required"]),
-        ("memtrace_decide", {"agent_id": "a", "decision": "", "reasoning": "r"}, ["Argument: decision"]),
-        ("memtrace_decide", {"agent_id": "a", "decision": "d", "reasoning": LONG}, ["reasoning must be"]),
-        ("memtrace_recall", {"agent_id": "a", "since": "yesterday"}, ["Argument: since"]),
-        ("memtrace_recall", {"agent_id": "a", "memory_type": "fact"}, ["one of episodic, session, decision"]),
-        ("memtrace_recall", {"agent_id": "a", "cursor": "nonsense"}, ["invalid_cursor", "without `cursor`"]),
-        ("memtrace_search", {"limit": 5_000}, ["limit must be at most 1000"]),
-        ("memtrace_search", {"content": "x"}, ["content is not known", "did you mean `content_contains`?"]),
-        ("memtrace_search", {"zzz": 1}, ["zzz is not known", "the tool takes agent_id,"]),
-        ("memtrace_session_context", {"session_id": "../me"}, ["session_id must be a letter"]),
-        ("memtrace_agent_register", {"name": ""}, ["name is required"]),
-    ],
-)  # fmt: skip
-async def test_an_error_names_the_argument_and_the_way_out(
-    api: Api, tool: str, arguments: dict[str, Any], says: list[str]
-) -> None:
+async def test_an_error_names_the_argument_and_the_way_out(api: Api) -> None:
     async with connected(api) as client:
-        words = await refusal(client, tool, **arguments)
-    assert [part for part in says if part not in words] == [], words
-    assert "call again" in words.lower() or "call the tool again" in words
+        for tool, arguments, says in WRONG:
+            words = await refusal(client, tool, **arguments)
+            assert [part for part in says if part not in words] == [], words
+            assert "call again" in words.lower() or "call the tool again" in words
 
 
 def test_text_that_is_no_unicode_is_refused() -> None:

@@ -19,6 +19,7 @@ A = TypeVar("A", bound=Struct)
 
 ID_PATTERN: Final = "^[a-zA-Z][a-zA-Z0-9_-]{0,127}$"
 _ID: Final = {"pattern": ID_PATTERN}
+_LONGEST_SHOWN: Final = 64
 _SINCE: Final = "How far back: `30m`, `2h`, `7d`, `4w` before now, or a time in ISO 8601."
 
 Agent = Annotated[
@@ -151,9 +152,11 @@ def parsed(given: Mapping[str, Any], kind: type[A]) -> A:
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = difflib.get_close_matches(name[:_LONGEST_SHOWN], known, 1)
             meant = f"did you mean `{near[0]}`? " if near else ""
-            raise refuse(name, "is not known", hint=f"{meant}the tool takes {', '.join(known)}")
+            raise refuse(
+                name[:_LONGEST_SHOWN], "is not known", hint=f"{meant}the tool takes {', '.join(known)}"
+            )
     present = {name: value for name, value in given.items() if value is not None and value != ""}
     try:
         body = msgspec.json.encode(present)

@@ -68,7 +68,6 @@ class SessionOpened(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     agent_id: str
     status: SessionStatus
-    metadata: dict[str, Any] = {}
     created_at: Moment
 
 
