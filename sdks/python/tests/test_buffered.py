@@ -211,40 +211,6 @@ def test_a_buffer_full_of_failures_tells_them_to_who_adds() -> None:
     assert contents(caught.value.failures) == ["a"]
 
 
-def test_an_outage_is_ridden_over_with_one_key_for_all_attempts(store: Store) -> None:
-    keys: list[str] = []
-
-    def recovering(request: httpx.Request) -> httpx.Response:
-        keys.append(request.headers["idempotency-key"])
-        if len(keys) < 6:
-            return httpx.Response(503, headers={"retry-after": "0"}, json={"error": "busy"})
-        return store(request)
-
-    with client(recovering) as made, made.buffered(max_delay=SLOW) as writer:
-        writer.add(asked("x"))
-    assert (store.contents, len(keys), len(set(keys))) == (["x"], 6, 1)
-
-
-def test_when_time_is_up_what_is_left_has_failed_and_is_told() -> None:
-    tried = threading.Event()
-
-    def unreachable(request: httpx.Request) -> httpx.Response:
-        tried.set()
-        raise httpx.ConnectError("refused", request=request)
-
-    with client(unreachable) as made:
-        writer = made.buffered(max_batch=1, max_delay=SLOW, max_retries=1_000)
-        writer.add(asked("a"))
-        writer.add(asked("b"))
-        with pytest.raises(TimeoutError, match="2 memories"):
-            writer.flush(timeout=0.0)
-        assert tried.wait(PATIENCE)
-        with pytest.raises(BufferedWriteError) as caught:
-            writer.close(timeout=0.0)
-    assert contents(caught.value.failures) == ["a", "b"]
-    assert {getattr(failure.error, "code", None) for failure in caught.value.failures} == {"not_sent"}
-
-
 def test_whatever_goes_wrong_is_told_with_the_memory() -> None:
     def broken(request: httpx.Request) -> httpx.Response:
         raise LookupError("a bug of the transport")

@@ -65,6 +65,11 @@ def test_waits_grow_to_eight_seconds_and_no_further() -> None:
         assert longest / 2 <= wait <= longest
 
 
+def test_where_nobody_waits_a_timeout_is_tried_again() -> None:
+    assert Retries(1, timeouts=True).wait_after(0, httpx.ReadTimeout("x")) is not None
+    assert Retries(1).wait_after(0, httpx.ReadTimeout("x")) is None
+
+
 def test_two_clients_do_not_wait_alike() -> None:
     waits = {Retries(1).wait_after(0, httpx.ConnectError("x")) for _ in range(20)}
     assert len(waits) > 1

@@ -22,13 +22,15 @@ _FAULTS: Final = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocol
 
 @dataclass(frozen=True)
 class Retries:
-    """At most so many attempts after the first."""
+    """At most so many attempts after the first; after timeouts too where nobody waits for the answer."""
 
     most: int
+    timeouts: bool = False
 
     def wait_after(self, attempt: int, error: MemtraceError | httpx.TransportError) -> float | None:
         """Seconds until the next attempt, `None` where there is to be none; attempts count from 0."""
-        if attempt >= self.most or not is_passing(error):
+        again = is_passing(error) or (self.timeouts and isinstance(error, httpx.TimeoutException))
+        if attempt >= self.most or not again:
             return None
         told = error.retry_after if isinstance(error, MemtraceError) else None
         if told is not None:

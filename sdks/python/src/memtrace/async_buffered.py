@@ -48,7 +48,7 @@ class AsyncBufferedWriter:
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
         )
-        self._retries = Retries(max_retries)
+        self._retries = Retries(max_retries, timeouts=True)
         self._on_result = on_result
         self._changed = asyncio.Event()
         self._hurry = 0

@@ -53,7 +53,7 @@ class BufferedWriter:
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
         )
-        self._retries = Retries(max_retries)
+        self._retries = Retries(max_retries, timeouts=True)
         self._on_result = on_result
         self._changed = threading.Condition()
         self._gave_up = threading.Event()
@@ -87,9 +87,9 @@ class BufferedWriter:
             self._wait_for_room(entry, timeout)
             if self._closed:
                 raise RuntimeError("the buffered writer is closed")
-            self._buffer.put(entry, time.monotonic())
             if self._thread is None:
-                self._start()
+                self._thread = self._started()
+            self._buffer.put(entry, time.monotonic())
             self._changed.notify_all()
 
     def remember(self, agent_id: str, content: str, **fields: Unpack[MemoryFields]) -> None:
@@ -189,10 +189,11 @@ class BufferedWriter:
         if os.getpid() != self._process:
             raise RuntimeError("the buffered writer was made before a fork; make a client in each process")
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._work, name="memtrace-buffer", daemon=True)
-        self._thread.start()
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._work, name="memtrace-buffer", daemon=True)
+        thread.start()
         atexit.register(self.close)
+        return thread
 
     def _work(self) -> None:
         try:
