@@ -10,6 +10,7 @@ import pytest
 
 from handlers.http.shelf import HOME
 from tests.api.rig import Answer, Api, assert_error
+from tests.e2e.installation import ROOT
 
 FILE: Final = re.compile(r'"(console/[0-9a-f]{16}/[\w.-]+)"')
 
@@ -77,6 +78,19 @@ def test_no_file_names_another_host_or_holds_inline_code() -> None:
         )
     page = (HOME / "index.html").read_text()
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page)
+
+
+def test_the_page_of_the_console_names_every_module() -> None:
+    text = (ROOT / "docs/console.md").read_text()
+    assert [path.stem for path in HOME.glob("*.js") if f"`{path.stem}`" not in text] == []
+
+
+def test_modules_are_small_and_say_what_their_job_is() -> None:
+    for path in HOME.glob("*.js"):
+        text = path.read_text()
+        assert text.startswith("// "), path.name
+        assert len(text.splitlines()) <= 300, path.name
+        assert max(map(len, text.splitlines())) <= 110, path.name
 
 
 async def test_files_of_another_version_are_not_there(api: Api) -> None:

@@ -35,6 +35,7 @@ def test_a_wrong_key_is_told_and_can_be_corrected(tab: Tab) -> None:
     tab.key_field.fill("mtk_wrong")
     tab.key_field.press("Enter")
     expect(tab.page.get_by_role("alert")).to_contain_text("Invalid API key")
+    expect(tab.page.get_by_role("alert")).to_contain_text("memtrace key list")
     assert tab.stored_key is None
     expect(tab.key_field).to_be_focused()
     tab.key_field.fill(tab.site.key)
@@ -314,6 +315,17 @@ def test_what_agents_wrote_is_shown_as_text_everywhere(tab: Tab) -> None:
     tab.page.get_by_role("link", name="too wide for the store").click()
     expect(tab.page.get_by_role("dialog")).to_contain_text(HOSTILE)
     assert tab.page.locator("dialog img, dialog script").count() == 0
+
+
+def test_a_long_content_is_begun_in_lists_and_whole_when_opened(tab: Tab) -> None:
+    whole = "long " + "🙂" * 20_000
+    tab.site.remember(whole, agent_id="novelist")
+    tab.sign_in("timeline?agent=novelist")
+    tab.shows(1)
+    assert tab.contents[0].endswith("🙂…")
+    assert len(tab.contents[0]) < 700
+    tab.page.locator("a.content").click()
+    expect(tab.page.get_by_role("dialog").get_by_label("Content", exact=True)).to_have_text(whole)
 
 
 def test_an_address_cannot_inject_anything(tab: Tab) -> None:

@@ -25,7 +25,11 @@ export function agentView({ api }, { id }) {
 
   const recent = pages({
     async ask(cursor) {
-      const page = await api.get(`agents/${part(id)}/memories`, { since: "366d", limit: PAGE, cursor }, signal);
+      const page = await api.get(
+        `agents/${part(id)}/memories`,
+        { since: "366d", limit: PAGE, cursor },
+        signal,
+      );
       return { items: page.memories, cursor: page.next_cursor };
     },
     add: (memories) => list.append(memories),
@@ -50,24 +54,50 @@ export function agentView({ api }, { id }) {
     try {
       fill(node, make(await ask()));
     } catch (problem) {
-      if (!signal.aborted) fill(node, trouble(problem, () => into(node, ask, make)));
+      if (!signal.aborted)
+        fill(
+          node,
+          trouble(problem, () => into(node, ask, make)),
+        );
     }
   }
 
   into(tiles, () => api.get(`agents/${part(id)}/stats`, {}, signal), numbers);
-  into(busy, () => api.get(`agents/${part(id)}/memories`, { since: `${HOURS}h`, limit: MOST }, signal), hours);
+  into(
+    busy,
+    () => api.get(`agents/${part(id)}/memories`, { since: `${HOURS}h`, limit: MOST }, signal),
+    hours,
+  );
   if (IS_ID.test(id)) opened.load();
   recent.load();
-  const node = el("div", {},
-    el("div", { class: "heading" }, el("h1", { class: "id" }, id), el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline")),
-    tiles, busy,
+  const node = el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "heading" },
+      el("h1", { class: "id" }, id),
+      el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline"),
+    ),
+    tiles,
+    busy,
     el("section", { "aria-label": "Sessions" }, el("h2", {}, "Sessions"), sessions, opened.node),
-    el("section", { "aria-label": "Memories" }, el("h2", {}, "Memories"), list.node, recent.node));
-  return { title: id, node, close() { leaving.abort(); recent.close(); opened.close(); } };
+    el("section", { "aria-label": "Memories" }, el("h2", {}, "Memories"), list.node, recent.node),
+  );
+  return {
+    title: id,
+    node,
+    close() {
+      leaving.abort();
+      recent.close();
+      opened.close();
+    },
+  };
 }
 
 function numbers(stats) {
-  const tile = (value, says, mark = "") => el("div", { class: `tile ${mark}` }, el("strong", {}, value), el("span", {}, says));
+  const tile = (value, says, mark = "") =>
+    el("div", { class: `tile ${mark}` }, el("strong", {}, value), el("span", {}, says));
   return [
     tile(number(stats.memory_count), "memories"),
     tile(number(stats.memories_24h), "in the last 24 hours"),
@@ -86,12 +116,24 @@ function hours(page) {
     if (hour >= 0 && hour < HOURS) counts[HOURS - 1 - hour] += 1;
   }
   const most = Math.max(1, ...counts);
-  const says = page.has_more ? `The newest ${number(MOST)} memories of the last 24 hours, by hour` : "Memories of the last 24 hours, by hour";
-  return el("figure", { class: "hours" },
-    el("div", { class: "bars-of-hours", role: "img", "aria-label": `${says}: ${counts.join(", ")}` }, counts.map((count, index) => {
-      const bar = el("span", { title: `${number(count)}, ${HOURS - 1 - index} h ago`, class: count ? "" : "none" });
-      bar.style.height = `${Math.max(4, (100 * count) / most)}%`;
-      return bar;
-    })),
-    el("figcaption", {}, says));
+  const says = page.has_more
+    ? `The newest ${number(MOST)} memories of the last 24 hours, by hour`
+    : "Memories of the last 24 hours, by hour";
+  return el(
+    "figure",
+    { class: "hours" },
+    el(
+      "div",
+      { class: "bars-of-hours", role: "img", "aria-label": `${says}: ${counts.join(", ")}` },
+      counts.map((count, index) => {
+        const bar = el("span", {
+          title: `${number(count)}, ${HOURS - 1 - index} h ago`,
+          class: count ? "" : "none",
+        });
+        bar.style.height = `${Math.max(4, (100 * count) / most)}%`;
+        return bar;
+      }),
+    ),
+    el("figcaption", {}, says),
+  );
 }

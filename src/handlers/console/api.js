@@ -29,15 +29,19 @@ export class Api {
   }
 
   async #ask(url, { headers = {}, signal, ...rest }) {
-    const response = await this.#fetched(url, {
-      ...rest,
-      headers: { ...headers, "x-api-key": this.#key },
-      signal: AbortSignal.any([AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])]),
-      cache: "no-store",
-      credentials: "omit",
-      redirect: "error",
-      referrerPolicy: "no-referrer",
-    }, signal);
+    const response = await this.#fetched(
+      url,
+      {
+        ...rest,
+        headers: { ...headers, "x-api-key": this.#key },
+        signal: AbortSignal.any([AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])]),
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        referrerPolicy: "no-referrer",
+      },
+      signal,
+    );
     const body = await response.json().catch(() => null);
     if (response.ok && body) return body;
     const problem = problemOf(response, body ?? {});

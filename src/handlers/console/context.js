@@ -9,16 +9,42 @@ import { counted, number } from "./times.js";
 import { loading, trouble } from "./trouble.js";
 
 const SLIDING = 150;
-const BUDGETS = [50, 100, 150, 200, 300, 400, 600, 800, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000, 8_000, 12_000, 16_000, 32_000, 0];
-const SPANS = [["24h", "Last 24 hours"], ["1h", "Last hour"], ["7d", "Last 7 days"], ["30d", "Last 30 days"], ["366d", "Last year"]];
+const BUDGETS = [
+  50, 100, 150, 200, 300, 400, 600, 800, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000, 8_000, 12_000, 16_000,
+  32_000, 0,
+];
+const SPANS = [
+  ["24h", "Last 24 hours"],
+  ["1h", "Last hour"],
+  ["7d", "Last 7 days"],
+  ["30d", "Last 30 days"],
+  ["366d", "Last year"],
+];
 
 export function contextPreview(api, id) {
-  const slider = el("input", { type: "range", id: "budget", min: 0, max: BUDGETS.length - 1, step: 1, value: BUDGETS.length - 1 });
+  const slider = el("input", {
+    type: "range",
+    id: "budget",
+    min: 0,
+    max: BUDGETS.length - 1,
+    step: 1,
+    value: BUDGETS.length - 1,
+  });
   const budget = el("output", { for: "budget", class: "budget" });
-  const span = el("select", { id: "context-span" }, SPANS.map(([value, says]) => el("option", { value }, says)));
+  const span = el(
+    "select",
+    { id: "context-span" },
+    SPANS.map(([value, says]) => el("option", { value }, says)),
+  );
   const boxes = TYPES.map((type) => el("input", { type: "checkbox", value: type, checked: true }));
   const numbers = el("p", { class: "numbers" });
-  const meter = el("meter", { min: 0, max: 1, value: 0, "aria-label": "Part of the budget used", hidden: true });
+  const meter = el("meter", {
+    min: 0,
+    max: 1,
+    value: 0,
+    "aria-label": "Part of the budget used",
+    hidden: true,
+  });
   const text = el("pre", { class: "context", tabindex: "0", "aria-label": "Context" });
   const under = el("div", {}, loading());
   let asking = new AbortController();
@@ -51,10 +77,23 @@ export function contextPreview(api, id) {
     text.classList.remove("old");
     text.hidden = !made.context;
     text.textContent = made.context;
-    fill(under, made.context ? null : el("p", { class: "help" }, most ? "Not even the heading fits into this budget." : "Nothing within this time."));
+    fill(
+      under,
+      made.context
+        ? null
+        : el(
+            "p",
+            { class: "help" },
+            most ? "Not even the heading fits into this budget." : "Nothing within this time.",
+          ),
+    );
     const left = made.omitted ? `, ${number(made.omitted)} left out` : "";
-    fill(numbers, el("strong", {}, counted(made.tokens, "token")), ` · ${counted(made.memory_count, "memory", "memories")} shown${left}`,
-      made.truncated ? el("span", { class: "cut" }, "shortened") : null);
+    fill(
+      numbers,
+      el("strong", {}, counted(made.tokens, "token")),
+      ` · ${counted(made.memory_count, "memory", "memories")} shown${left}`,
+      made.truncated ? el("span", { class: "cut" }, "shortened") : null,
+    );
     meter.hidden = !most;
     meter.value = most ? made.tokens / most : 0;
     say(`${counted(made.tokens, "token")}, ${counted(made.memory_count, "memory", "memories")}`);
@@ -68,18 +107,45 @@ export function contextPreview(api, id) {
   }
 
   const later = settled(ask, SLIDING);
-  const controls = el("form", { class: "controls", on: { submit: (event) => event.preventDefault(), input: moved } },
+  const controls = el(
+    "form",
+    { class: "controls", on: { submit: (event) => event.preventDefault(), input: moved } },
     el("div", { class: "budget-row" }, el("label", { for: "budget" }, "Budget"), slider, budget),
-    el("div", { class: "row" },
+    el(
+      "div",
+      { class: "row" },
       el("label", { class: "field" }, el("span", {}, "Looks back"), span),
-      el("fieldset", { class: "types" }, el("legend", {}, "Types"),
-        boxes.map((box) => el("label", { data: { kind: box.value } }, box, el("span", {}, box.value))))),
+      el(
+        "fieldset",
+        { class: "types" },
+        el("legend", {}, "Types"),
+        boxes.map((box) => el("label", { data: { kind: box.value } }, box, el("span", {}, box.value))),
+      ),
+    ),
   );
   moved();
   later.forget();
   ask();
-  const node = el("section", { class: "preview", "aria-labelledby": "preview-title" },
-    el("div", { class: "preview-top" }, el("h2", { id: "preview-title" }, "Context for a model"), copying("Copy", () => text.textContent)),
-    controls, numbers, meter, text, under);
-  return { node, close() { later.forget(); asking.abort(); } };
+  const node = el(
+    "section",
+    { class: "preview", "aria-labelledby": "preview-title" },
+    el(
+      "div",
+      { class: "preview-top" },
+      el("h2", { id: "preview-title" }, "Context for a model"),
+      copying("Copy", () => text.textContent),
+    ),
+    controls,
+    numbers,
+    meter,
+    text,
+    under,
+  );
+  return {
+    node,
+    close() {
+      later.forget();
+      asking.abort();
+    },
+  };
 }

@@ -5,34 +5,75 @@ import { settled } from "./poll.js";
 import { TYPES } from "./memories.js";
 
 const TYPING = 250;
-const SPANS = [["", "All time"], ["15m", "Last 15 minutes"], ["1h", "Last hour"], ["24h", "Last 24 hours"],
-  ["7d", "Last 7 days"], ["30d", "Last 30 days"], ["custom", "Between…"]];
-const TEXTS = [["agent", "Agent", "any agent"], ["session", "Session", "any session"],
-  ["event", "Event type", "any event"], ["tags", "Tags", "all of them, by commas"]];
+const SPANS = [
+  ["", "All time"],
+  ["15m", "Last 15 minutes"],
+  ["1h", "Last hour"],
+  ["24h", "Last 24 hours"],
+  ["7d", "Last 7 days"],
+  ["30d", "Last 30 days"],
+  ["custom", "Between…"],
+];
+const TEXTS = [
+  ["agent", "Agent", "any agent"],
+  ["session", "Session", "any session"],
+  ["event", "Event type", "any event"],
+  ["tags", "Tags", "all of them, by commas"],
+];
 
 /** `given` is the address's query; `onChange(values)` follows typing after a moment. */
 export function filters(given, onChange) {
-  const text = el("input", { type: "search", id: "text", value: given.text ?? "", placeholder: "Search the contents",
-    "aria-label": "Search the contents", autocomplete: "off", "aria-keyshortcuts": "/" });
-  const span = el("select", { id: "span", "aria-label": "Time" }, SPANS.map(([value, says]) => el("option", { value }, says)));
+  const text = el("input", {
+    type: "search",
+    id: "text",
+    value: given.text ?? "",
+    placeholder: "Search the contents",
+    "aria-label": "Search the contents",
+    autocomplete: "off",
+    "aria-keyshortcuts": "/",
+  });
+  const span = el(
+    "select",
+    { id: "span", "aria-label": "Time" },
+    SPANS.map(([value, says]) => el("option", { value }, says)),
+  );
   const from = el("input", { type: "datetime-local", id: "from", "aria-label": "From" });
   const until = el("input", { type: "datetime-local", id: "until", "aria-label": "Until" });
   const between = el("div", { class: "between" }, from, el("span", { "aria-hidden": "true" }, "–"), until);
-  const inputs = Object.fromEntries(TEXTS.map(([name, , hint]) => [name, el("input", { id: `by-${name}`, value: given[name] ?? "",
-    placeholder: hint, autocomplete: "off", autocapitalize: "off", spellcheck: "false", list: `known-${name}` })]));
+  const inputs = Object.fromEntries(
+    TEXTS.map(([name, , hint]) => [
+      name,
+      el("input", {
+        id: `by-${name}`,
+        value: given[name] ?? "",
+        placeholder: hint,
+        autocomplete: "off",
+        autocapitalize: "off",
+        spellcheck: "false",
+        list: `known-${name}`,
+      }),
+    ]),
+  );
   const boxes = TYPES.map((type) => el("input", { type: "checkbox", value: type, id: `type-${type}` }));
   const clear = button("Clear filters", () => set({}), { class: "quiet", id: "clear" });
-  const more = button("Filters", () => {
-    const isOpen = form.classList.toggle("open");
-    more.setAttribute("aria-expanded", String(isOpen));
-  }, { class: "more", "aria-expanded": "false", "aria-controls": "more-filters" });
+  const more = button(
+    "Filters",
+    () => {
+      const isOpen = form.classList.toggle("open");
+      more.setAttribute("aria-expanded", String(isOpen));
+    },
+    { class: "more", "aria-expanded": "false", "aria-controls": "more-filters" },
+  );
 
   function values() {
     const isCustom = span.value === "custom";
     return {
       text: text.value,
       ...Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()])),
-      types: boxes.filter((box) => box.checked).map((box) => box.value).join(","),
+      types: boxes
+        .filter((box) => box.checked)
+        .map((box) => box.value)
+        .join(","),
       since: isCustom ? from.value && "custom" : span.value,
       from: isCustom ? from.value : "",
       until: isCustom ? until.value : "",
@@ -45,49 +86,70 @@ export function filters(given, onChange) {
     for (const box of boxes) box.checked = (next.types ?? "").split(",").includes(box.value);
     from.value = next.from ?? "";
     until.value = next.until ?? "";
-    span.value = next.from || next.until ? "custom" : next.since ?? "";
+    span.value = next.from || next.until ? "custom" : (next.since ?? "");
     if (span.selectedIndex < 0) span.value = "";
     changed();
   }
 
   function changed() {
     later.forget();
+    const wanted = values();
     between.hidden = span.value !== "custom";
-    clear.hidden = !Object.values(values()).some(Boolean);
-    onChange(values());
+    clear.hidden = !Object.values(wanted).some(Boolean);
+    if (JSON.stringify(wanted) === told) return; // leaving a field is a change too
+    told = JSON.stringify(wanted);
+    onChange(wanted);
   }
 
+  let told = "";
   const later = settled(changed, TYPING);
-  const form = el("form", { class: "filters", role: "search", "aria-label": "Memories",
-    on: { submit: (event) => { event.preventDefault(); changed(); }, input: () => later(), change: changed } },
+  const form = el(
+    "form",
+    {
+      class: "filters",
+      role: "search",
+      "aria-label": "Memories",
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          changed();
+        },
+        input: () => later(),
+        change: changed,
+      },
+    },
     el("div", { class: "first" }, text, span, more),
     between,
-    el("div", { class: "second", id: "more-filters" },
-      TEXTS.map(([name, says]) => el("label", { class: "field" }, el("span", {}, says), inputs[name], el("datalist", { id: `known-${name}` }))),
-      el("fieldset", { class: "types" }, el("legend", {}, "Types"),
-        boxes.map((box) => el("label", { data: { kind: box.value } }, box, el("span", {}, box.value)))),
+    el(
+      "div",
+      { class: "second", id: "more-filters" },
+      TEXTS.map(([name, says]) =>
+        el(
+          "label",
+          { class: "field" },
+          el("span", {}, says),
+          inputs[name],
+          el("datalist", { id: `known-${name}` }),
+        ),
+      ),
+      el(
+        "fieldset",
+        { class: "types" },
+        el("legend", {}, "Types"),
+        boxes.map((box) => el("label", { data: { kind: box.value } }, box, el("span", {}, box.value))),
+      ),
       clear,
     ),
   );
-  return { node: form, values, set, start: () => set(given), focus: () => text.focus(), suggest: (memories) => suggest(form, memories), close: later.forget };
-}
-
-/** The body of the search that these filters mean. */
-export function question({ text, agent, session, event, tags, types, since, from, until }) {
   return {
-    content_contains: text,
-    agent_id: agent,
-    session_id: session,
-    event_types: split(event),
-    tags: split(tags),
-    memory_types: split(types),
-    since: from ? new Date(from).toISOString() : since === "custom" ? "" : since,
-    until: until ? new Date(until).toISOString() : "",
+    node: form,
+    values,
+    set,
+    start: () => set(given),
+    focus: () => text.focus(),
+    suggest: (memories) => suggest(form, memories),
+    close: later.forget,
   };
-}
-
-function split(text) {
-  return (text ?? "").split(",").map((one) => one.trim()).filter(Boolean);
 }
 
 /** Offers what was seen in memories, where one types. */
@@ -101,6 +163,7 @@ function suggest(form, memories) {
   for (const [name, found] of Object.entries(seen)) {
     const list = form.querySelector(`#known-${name}`);
     const known = new Set([...list.options].map((option) => option.value));
-    for (const value of new Set(found)) if (value && !known.has(value) && known.size < 200) list.append(el("option", { value }));
+    for (const value of new Set(found))
+      if (value && !known.has(value) && known.size < 200) list.append(el("option", { value }));
   }
 }

@@ -32,31 +32,55 @@ export function journalView({ api, me }) {
   async function list(dead, signal) {
     const page = dead ? await api.get("dead-letters", { limit: MOST }, signal) : { dead_letters: [] };
     known = dead;
-    fill(letters, page.dead_letters.length ? shown(api, page) : empty("No dead letters", "Every memory found a store that takes it, or still waits for one."));
+    fill(
+      letters,
+      page.dead_letters.length
+        ? shown(api, page)
+        : empty("No dead letters", "Every memory found a store that takes it, or still waits for one."),
+    );
   }
 
   look().catch(() => {}); // it is shown, and looked at again
   const stop = poll(look, LOOK);
-  const node = el("div", {},
+  const node = el(
+    "div",
+    {},
     el("div", { class: "heading" }, el("h1", {}, "Journal")),
     el("p", { class: "lead" }, "Every memory is kept here until the store demonstrably serves it."),
     state,
-    el("section", { "aria-labelledby": "dead-title" }, el("h2", { id: "dead-title" }, "Dead letters"), letters));
-  return { title: "Journal", node, close() { stop(); leaving.abort(); } };
+    el(
+      "section",
+      { "aria-labelledby": "dead-title" },
+      el("h2", { id: "dead-title" }, "Dead letters"),
+      letters,
+    ),
+  );
+  return {
+    title: "Journal",
+    node,
+    close() {
+      stop();
+      leaving.abort();
+    },
+  };
 }
 
 function standing(journal, me) {
-  const tile = (value, says, mark = "") => el("div", { class: `tile ${mark}` }, el("strong", {}, value), el("span", {}, says));
+  const tile = (value, says, mark = "") =>
+    el("div", { class: `tile ${mark}` }, el("strong", {}, value), el("span", {}, says));
   const late = journal.oldest_owed_seconds ?? 0;
   return [
     el("p", { class: "verdict", data: verdictOf(journal, me) }, verdict(journal, me)),
-    el("div", { class: "tiles" },
+    el(
+      "div",
+      { class: "tiles" },
       tile(number(journal.owed), "owed to the store"),
       tile(journal.oldest_owed ? lasting(late) : "–", "age of the oldest owed", late > LATE ? "bad" : ""),
       tile(number(journal.delivered), "delivered, not proven yet"),
       tile(number(journal.dead), "dead", journal.dead ? "bad" : ""),
       tile(bytes(journal.bytes), "waiting in all"),
-      tile(number(journal.claims), "dedup keys of the window")),
+      tile(number(journal.claims), "dedup keys of the window"),
+    ),
   ];
 }
 
@@ -67,8 +91,12 @@ function verdictOf({ store, dead, oldest_owed_seconds: late = 0 }, { has_binding
 
 function verdict({ store, owed, dead }, { has_binding: isBound }) {
   if (!isBound || !store) return "No store is bound to this organization: nothing can be delivered.";
-  const seen = store.age_seconds === undefined ? "It was not looked at yet" : `Looked at ${lasting(store.age_seconds)} ago`;
-  if (!store.answers) return `The store does not answer. ${seen}; what is owed waits here, and stays readable.`;
+  const seen =
+    store.age_seconds === undefined
+      ? "It was not looked at yet"
+      : `Looked at ${lasting(store.age_seconds)} ago`;
+  if (!store.answers)
+    return `The store does not answer. ${seen}; what is owed waits here, and stays readable.`;
   if (dead) return `The store answers, and refused ${counted(dead, "memory", "memories")} for good. ${seen}.`;
   return owed ? `The store answers; what is owed is on its way. ${seen}.` : `All is delivered. ${seen}.`;
 }
@@ -77,10 +105,23 @@ function shown(api, page) {
   const rows = page.dead_letters.map(({ memory, reason, died_at: diedAt }) => {
     const list = new MemoryList(api);
     list.append([memory]);
-    return el("li", {}, el("p", { class: "reason" }, el("strong", {}, reason), el("span", {}, "died ", age(diedAt))), list.node);
+    return el(
+      "li",
+      {},
+      el("p", { class: "reason" }, el("strong", {}, reason), el("span", {}, "died ", age(diedAt))),
+      list.node,
+    );
   });
   return [
-    el("p", { class: "help" }, "They stay readable. ", el("code", {}, "memtrace dead retry"), " delivers them again, ", el("code", {}, "memtrace dead purge"), " gives them up."),
+    el(
+      "p",
+      { class: "help" },
+      "They stay readable. ",
+      el("code", {}, "memtrace dead retry"),
+      " delivers them again, ",
+      el("code", {}, "memtrace dead purge"),
+      " gives them up.",
+    ),
     el("ul", { class: "letters" }, rows),
     page.has_more ? el("p", { class: "end" }, `The newest ${number(MOST)} are shown.`) : null,
   ];

@@ -5,6 +5,7 @@ import { openSheet } from "./memory.js";
 import { to } from "./places.js";
 import { clock, dayOf } from "./times.js";
 
+const MOST = 600; // characters: contents may have 256 KB each
 export const TYPES = ["episodic", "decision", "entity", "session"];
 
 /** Newest first, or with `ascending` oldest first; `shows` leaves out what is known from around it. */
@@ -78,11 +79,19 @@ export class MemoryList {
       event.preventDefault();
       openSheet(this.#api, memory);
     };
-    return el("li", { class: `memory ${mark}`, data: { kind: kindOf(memory) } },
+    return el(
+      "li",
+      { class: `memory ${mark}`, data: { kind: kindOf(memory) } },
       el("div", { class: "when" }, clock(memory.time)),
-      el("div", { class: "what" },
+      el(
+        "div",
+        { class: "what" },
         el("p", { class: "about" }, el("span", { class: "event" }, memory.event_type), this.#origin(memory)),
-        el("a", { class: "content", href: to("memory", memory.id), on: { click: open } }, memory.content),
+        el(
+          "a",
+          { class: "content", dir: "auto", href: to("memory", memory.id), on: { click: open } },
+          begun(memory.content),
+        ),
         tags(memory),
       ),
     );
@@ -90,13 +99,19 @@ export class MemoryList {
 
   #origin(memory) {
     const agent = el("a", { href: to("agent", memory.agent_id) }, memory.agent_id);
-    const session = memory.session_id && el("a", { href: to("session", memory.session_id) }, memory.session_id);
+    const session =
+      memory.session_id && el("a", { href: to("session", memory.session_id) }, memory.session_id);
     return [
       this.#without.includes("agent") ? null : agent,
       this.#without.includes("session") || !session ? null : session,
       memory.importance >= 0.7 ? el("span", { class: "weighty" }, `importance ${memory.importance}`) : null,
     ];
   }
+}
+
+/** As much of it as a list has room for. */
+function begun(content) {
+  return content.length > MOST ? `${content.slice(0, MOST).replace(/[\uD800-\uDBFF]$/, "")}…` : content;
 }
 
 /** Its memory type; but an error is an error, whatever its type. */
@@ -106,6 +121,9 @@ export function kindOf(memory) {
 
 export function tags(memory) {
   if (!memory.tags?.length) return null;
-  return el("ul", { class: "tags", "aria-label": "Tags" },
-    memory.tags.map((tag) => el("li", {}, el("a", { href: to("timeline", "", { tags: tag }) }, tag))));
+  return el(
+    "ul",
+    { class: "tags", "aria-label": "Tags" },
+    memory.tags.map((tag) => el("li", {}, el("a", { href: to("timeline", "", { tags: tag }) }, tag))),
+  );
 }

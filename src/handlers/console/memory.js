@@ -10,15 +10,22 @@ import { loading, trouble } from "./trouble.js";
 /** Opens it beside what is shown; Escape closes it, and focus goes back to where it was. */
 export function openSheet(api, memory) {
   const leave = () => sheet.close();
-  const sheet = el("dialog", {
-    class: "sheet", "aria-labelledby": "sheet-title",
-    on: {
-      close: () => sheet.remove(),
-      click: (event) => event.target === sheet && leave(),
+  const sheet = el(
+    "dialog",
+    {
+      class: "sheet",
+      "aria-labelledby": "sheet-title",
+      on: {
+        close: () => sheet.remove(),
+        click: (event) => event.target === sheet && leave(),
+      },
     },
-  },
-    el("div", { class: "sheet-inside" },
-      el("div", { class: "sheet-top" },
+    el(
+      "div",
+      { class: "sheet-inside" },
+      el(
+        "div",
+        { class: "sheet-top" },
         el("h2", { id: "sheet-title" }, "Memory"),
         button("Close", leave, { class: "quiet", autofocus: true }),
       ),
@@ -50,19 +57,33 @@ export function memoryView({ api }, { id }) {
 }
 
 function facts(memory) {
-  return el("div", { class: "facts", data: { kind: kindOf(memory) } },
-    el("p", { class: "about" },
+  return el(
+    "div",
+    { class: "facts", data: { kind: kindOf(memory) } },
+    el(
+      "p",
+      { class: "about" },
       el("span", { class: "event" }, memory.event_type),
       el("span", {}, memory.memory_type),
       age(memory.time),
     ),
-    el("pre", { class: "content", tabindex: "0", "aria-label": "Content" }, memory.content),
+    el("pre", { class: "content", dir: "auto", tabindex: "0", "aria-label": "Content" }, memory.content),
     tags(memory),
-    el("dl", {}, known(memory).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-    memory.metadata ? [
-      el("h3", {}, "Metadata"),
-      el("pre", { class: "json", tabindex: "0", "aria-label": "Metadata" }, JSON.stringify(memory.metadata, null, 2)),
-    ] : null,
+    el(
+      "dl",
+      {},
+      known(memory).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    ),
+    memory.metadata
+      ? [
+          el("h3", {}, "Metadata"),
+          el(
+            "pre",
+            { class: "json", tabindex: "0", "aria-label": "Metadata" },
+            JSON.stringify(memory.metadata, null, 2),
+          ),
+        ]
+      : null,
     el("p", { class: "actions" }, copying("Copy id", memory.id), copying("Copy content", memory.content)),
   );
 }

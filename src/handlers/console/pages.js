@@ -4,7 +4,7 @@ import { button, el, fill } from "./dom.js";
 import { loading, trouble } from "./trouble.js";
 
 /**
- * `ask(cursor, signal)` answers {items, cursor}; `add(items)` shows them; `none()` says that there is nothing.
+ * `ask(cursor, signal)` answers {items, cursor}; `add(items)` shows them; `none()` says that there is none.
  * Returns {node, load, close}: `load` starts anew, and may be called again.
  */
 export function pages({ ask, add, clear, none, older = "Show more", end = "" }) {
@@ -22,7 +22,11 @@ export function pages({ ask, add, clear, none, older = "Show more", end = "" }) 
       add(page.items);
       fill(node, under(page.cursor));
     } catch (problem) {
-      if (!signal.aborted) fill(node, trouble(problem, () => turn(cursor)));
+      if (!signal.aborted)
+        fill(
+          node,
+          trouble(problem, () => turn(cursor)),
+        );
     }
   }
 

@@ -8,14 +8,19 @@ export class Problem extends Error {
   }
 }
 
+// The API's own hint tells programs how to send a key.
+const REFUSED = "It may be cut off, revoked or expired: `memtrace key list` tells.";
+
 /** The problem that an answer tells of. */
 export function problemOf(response, { error = "", hint = "", code = "", request_id: requestId = "" }) {
   const wait = Math.max(0, Number.parseInt(response.headers.get("retry-after") ?? "", 10) || 0);
-  const says = error ? `${error.charAt(0).toUpperCase()}${error.slice(1)}.` : `The answer was ${response.status}.`;
+  const says = error
+    ? `${error.charAt(0).toUpperCase()}${error.slice(1)}.`
+    : `The answer was ${response.status}.`;
   const about = { hint, wait, requestId };
   switch (response.status) {
     case 401:
-      return new Problem("refused", "This key does not open anything", says, about);
+      return new Problem("refused", "This key does not open anything", says, { ...about, hint: REFUSED });
     case 403:
       return new Problem("forbidden", "This key may not do that", says, about);
     case 404:
@@ -24,7 +29,8 @@ export function problemOf(response, { error = "", hint = "", code = "", request_
       return new Problem("slowly", "A little slower", says, { ...about, wait: wait || 1 });
     default:
       if (code === "no_arc_instance") return new Problem("unbound", "No store is bound yet", says, about);
-      if (response.status >= 502) return new Problem("away", "The service is busy or away", says, { ...about, wait: wait || 5 });
+      if (response.status >= 502)
+        return new Problem("away", "The service is busy or away", says, { ...about, wait: wait || 5 });
       return new Problem("wrong", "That did not work", says, about);
   }
 }

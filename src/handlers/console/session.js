@@ -19,7 +19,11 @@ export function sessionView({ api }, { id }) {
 
   const story = pages({
     async ask(cursor, signal) {
-      const page = await api.get(`sessions/${part(id)}/memories`, { order: "asc", limit: PAGE, cursor }, signal);
+      const page = await api.get(
+        `sessions/${part(id)}/memories`,
+        { order: "asc", limit: PAGE, cursor },
+        signal,
+      );
       return { items: page.memories, cursor: page.next_cursor };
     },
     add: (memories) => list.append(memories),
@@ -34,18 +38,31 @@ export function sessionView({ api }, { id }) {
       fill(about, record(await api.get(`sessions/${part(id)}`, {}, leaving.signal)));
     } catch (problem) {
       if (leaving.signal.aborted) return;
-      const says = problem.kind === "missing" ? "Not registered: its memories share this id, and that is enough." : problem.says;
+      const says =
+        problem.kind === "missing"
+          ? "Not registered: its memories share this id, and that is enough."
+          : problem.says;
       fill(about, el("p", { class: "help" }, says));
     }
   }
 
   introduce();
   story.load();
-  const node = el("div", {},
+  const node = el(
+    "div",
+    {},
     el("div", { class: "heading" }, el("h1", { class: "id" }, id)),
     about,
-    el("div", { class: "two" },
-      el("section", { class: "story", "aria-label": "Story" }, el("h2", { class: "unseen" }, "Story"), list.node, story.node),
+    el(
+      "div",
+      { class: "two" },
+      el(
+        "section",
+        { class: "story", "aria-label": "Story" },
+        el("h2", { class: "unseen" }, "Story"),
+        list.node,
+        story.node,
+      ),
       preview.node,
     ),
   );
@@ -62,13 +79,23 @@ export function sessionView({ api }, { id }) {
 
 function record(session) {
   return [
-    el("p", { class: "line" },
+    el(
+      "p",
+      { class: "line" },
       el("span", { class: "status", data: { status: session.status } }, session.status),
       el("a", { href: to("agent", session.agent_id) }, session.agent_id),
       el("span", {}, "opened ", age(session.created_at)),
       session.closed_at ? el("span", {}, "closed ", age(session.closed_at)) : null,
     ),
-    session.metadata ? el("dl", { class: "meta" }, Object.entries(session.metadata).map(([name, value]) => [
-      el("dt", {}, name), el("dd", {}, typeof value === "string" ? value : JSON.stringify(value))])) : null,
+    session.metadata
+      ? el(
+          "dl",
+          { class: "meta" },
+          Object.entries(session.metadata).map(([name, value]) => [
+            el("dt", {}, name),
+            el("dd", {}, typeof value === "string" ? value : JSON.stringify(value)),
+          ]),
+        )
+      : null,
   ];
 }

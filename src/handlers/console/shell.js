@@ -20,7 +20,12 @@ const VIEWS = {
   agent: agentView,
   journal: journalView,
 };
-const NAVIGATION = [["timeline", "Timeline"], ["sessions", "Sessions"], ["agents", "Agents"], ["journal", "Journal"]];
+const NAVIGATION = [
+  ["timeline", "Timeline"],
+  ["sessions", "Sessions"],
+  ["agents", "Agents"],
+  ["journal", "Journal"],
+];
 const PART_OF = { memory: "timeline", session: "sessions", agent: "agents" };
 
 /** What is shown there: a place of one thing without its id is that of all. */
@@ -31,7 +36,9 @@ function nameOf({ name, id }) {
 
 export function shell(world) {
   const main = el("main", { id: "main", tabindex: "-1" });
-  const links = Object.fromEntries(NAVIGATION.map(([name, text]) => [name, el("a", { href: to(name) }, text)]));
+  const links = Object.fromEntries(
+    NAVIGATION.map(([name, text]) => [name, el("a", { href: to(name) }, text)]),
+  );
   const leaving = new AbortController();
   let view = { close() {} };
 
@@ -49,21 +56,35 @@ export function shell(world) {
     window.scrollTo(0, 0);
   }
 
-  window.addEventListener("hashchange", () => {
-    go();
-    const heading = main.querySelector("h1");
-    heading.tabIndex = -1; // so that it is read out, and Tab goes on from here
-    heading.focus({ preventScroll: true });
-  }, { signal: leaving.signal });
+  window.addEventListener(
+    "hashchange",
+    () => {
+      go();
+      const heading = main.querySelector("h1");
+      heading.tabIndex = -1; // so that it is read out, and Tab goes on from here
+      heading.focus({ preventScroll: true });
+    },
+    { signal: leaving.signal },
+  );
 
   const skip = button("Skip to the content", () => main.focus(), { class: "skip" });
-  const node = el("div", { class: "frame" },
+  const node = el(
+    "div",
+    { class: "frame" },
     skip,
-    el("header", { class: "top" },
+    el(
+      "header",
+      { class: "top" },
       el("a", { href: to("timeline"), class: "home", "aria-label": "Memtrace, timeline" }, mark()),
       el("nav", { "aria-label": "Views" }, Object.values(links)),
-      el("div", { class: "who" },
-        el("span", { class: "org", title: `${world.me.org_id}, key ${world.me.key_name}` }, world.me.org_name),
+      el(
+        "div",
+        { class: "who" },
+        el(
+          "span",
+          { class: "org", title: `${world.me.org_id}, key ${world.me.key_name}` },
+          world.me.org_name,
+        ),
         button("Sign out", world.signOut, { class: "quiet" }),
       ),
     ),

@@ -6,15 +6,25 @@ import { mark } from "./mark.js";
 /** `open(key)` raises the Problem when the key does not open. */
 export function signIn({ open, problem }) {
   const key = el("input", {
-    id: "key", type: "password", required: true, autocomplete: "off", autocapitalize: "off",
-    spellcheck: "false", placeholder: "mtk_…", "aria-describedby": "key-help",
+    id: "key",
+    type: "password",
+    required: true,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    placeholder: "mtk_…",
+    "aria-describedby": "key-help",
   });
-  const reveal = button("Show", () => {
-    const hidden = key.type === "password";
-    key.type = hidden ? "text" : "password";
-    reveal.textContent = hidden ? "Hide" : "Show";
-    reveal.setAttribute("aria-pressed", String(hidden));
-  }, { class: "quiet", "aria-pressed": "false", "aria-label": "Show the key" });
+  const reveal = button(
+    "Show",
+    () => {
+      const hidden = key.type === "password";
+      key.type = hidden ? "text" : "password";
+      reveal.textContent = hidden ? "Hide" : "Show";
+      reveal.setAttribute("aria-pressed", String(hidden));
+    },
+    { class: "quiet", "aria-pressed": "false", "aria-label": "Show the key" },
+  );
   const enter = el("button", { type: "submit", class: "main" }, "Sign in");
   const wrong = el("div", { role: "alert" });
 
@@ -39,7 +49,9 @@ export function signIn({ open, problem }) {
   }
 
   if (problem) fill(wrong, told(problem));
-  const form = el("form", { class: "sign-in", on: { submit } },
+  const form = el(
+    "form",
+    { class: "sign-in", on: { submit } },
     mark(),
     el("h1", {}, "What do your agents remember?"),
     el("p", { class: "lead" }, "Sign in with an API key to look."),
@@ -47,15 +59,22 @@ export function signIn({ open, problem }) {
     el("label", { for: "key" }, "API key"),
     el("div", { class: "joined" }, key, reveal),
     enter,
-    el("p", { id: "key-help", class: "help" }, sentence(
-      "A key that may `read` is enough: `memtrace key create` makes one, and `memtrace dev` prints one. "
-      + "It stays in this tab until you sign out or close it.")),
+    el(
+      "p",
+      { id: "key-help", class: "help" },
+      sentence(
+        "A key that may `read` is enough: `memtrace key create` makes one, and `memtrace dev` prints one. " +
+          "It stays in this tab until you sign out or close it.",
+      ),
+    ),
   );
   return { node: el("main", { class: "door" }, form), close() {}, focus: () => key.focus() };
 }
 
 function told(problem) {
-  return el("div", { class: "trouble" },
+  return el(
+    "div",
+    { class: "trouble" },
     el("strong", {}, problem.title),
     el("p", {}, sentence(problem.says)),
     problem.hint ? el("p", { class: "help" }, sentence(problem.hint)) : null,

@@ -1,10 +1,11 @@
 // What all agents remember, the newest first, filtered while one types; new memories come by themselves.
 
 import { button, el, fill, say } from "./dom.js";
-import { filters, question } from "./filters.js";
+import { filters } from "./filters.js";
 import { MemoryList } from "./memories.js";
 import { note } from "./places.js";
 import { poll } from "./poll.js";
+import { question } from "./question.js";
 import { counted } from "./times.js";
 import { empty, loading, trouble } from "./trouble.js";
 
@@ -16,9 +17,13 @@ const MOST_LIVE = 2_000;
 export function timelineView({ api }, { query }) {
   const list = new MemoryList(api);
   const under = el("div", { class: "under" });
-  const count = el("p", { class: "count", role: "status" });
+  const count = el("p", { class: "count" });
   const arrived = button("", () => {}, { class: "arrived", hidden: true });
-  const live = button("Live", toggle, { class: "live", "aria-pressed": "true", title: "Show new memories as they come" });
+  const live = button("Live", toggle, {
+    class: "live",
+    "aria-pressed": "true",
+    title: "Show new memories as they come",
+  });
   const form = filters(query, search);
   let asking = new AbortController();
   let body = {};
@@ -40,7 +45,12 @@ export function timelineView({ api }, { query }) {
       show(page);
       follow();
     } catch (problem) {
-      if (!signal.aborted) failed(problem, () => search(values));
+      if (signal.aborted) return;
+      fill(count); // what is still there answers another question, and stays dim
+      fill(
+        under,
+        trouble(problem, () => search(values)),
+      );
     }
   }
 
@@ -51,11 +61,20 @@ export function timelineView({ api }, { query }) {
     list.append(page.results);
     form.suggest(page.results);
     rest(page);
-    say(page.results.length ? `${counted(list.size, "memory", "memories")}${page.has_more ? ", and more" : ""}` : "No memories");
+    say(
+      page.results.length
+        ? `${counted(list.size, "memory", "memories")}${page.has_more ? ", and more" : ""}`
+        : "No memories",
+    );
   }
 
   function rest(page) {
-    fill(count, list.size ? `${counted(list.size, "memory", "memories")}${page.has_more ? " shown, there are more" : ""}` : "");
+    fill(
+      count,
+      list.size
+        ? `${counted(list.size, "memory", "memories")}${page.has_more ? " shown, there are more" : ""}`
+        : "",
+    );
     if (!list.size) return fill(under, nothing(body));
     const more = button("Show older memories", () => older(page.next_cursor, more), { class: "wide" });
     return fill(under, page.has_more ? more : el("p", { class: "end" }, "That is all."));
@@ -71,15 +90,15 @@ export function timelineView({ api }, { query }) {
       list.append(page.results);
       form.suggest(page.results);
       rest(page);
-      if (first) list.node.querySelector(`a[href$="${CSS.escape(first.id)}"]`)?.focus({ preventScroll: true });
+      if (first)
+        list.node.querySelector(`a[href$="${CSS.escape(first.id)}"]`)?.focus({ preventScroll: true });
     } catch (problem) {
-      if (!signal.aborted) failed(problem, () => older(cursor, more));
+      if (!signal.aborted)
+        fill(
+          under,
+          trouble(problem, () => older(cursor, more)),
+        );
     }
-  }
-
-  function failed(problem, retry) {
-    list.node.classList.remove("old");
-    fill(under, trouble(problem, retry));
   }
 
   /** Asks from the newest memory on, for as long as the filters let new ones through. */
@@ -159,9 +178,14 @@ export function timelineView({ api }, { query }) {
   }
 
   document.addEventListener("keydown", keys);
-  const node = el("div", { class: "timeline" },
+  const node = el(
+    "div",
+    { class: "timeline" },
     el("div", { class: "heading" }, el("h1", {}, "Timeline"), count, live),
-    form.node, arrived, list.node, under,
+    form.node,
+    arrived,
+    list.node,
+    under,
   );
   form.start();
   return {
@@ -179,6 +203,9 @@ export function timelineView({ api }, { query }) {
 function nothing(body) {
   const isFiltered = Object.values(body).some((value) => value?.length);
   return isFiltered
-    ? empty("No memory matches", "Take a filter away, or look at a longer time. Contents are searched letter by letter, large and small.")
+    ? empty(
+        "No memory matches",
+        "Take a filter away, or look at a longer time. Contents are searched letter by letter, case counts.",
+      )
     : empty("No memories yet", "As soon as an agent remembers something, it shows here.");
 }

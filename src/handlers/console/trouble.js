@@ -6,7 +6,9 @@ import { passes } from "./problems.js";
 /** What to show in place of a list that cannot be. `retry` may be null; the node has `close`. */
 export function trouble(problem, retry) {
   const wait = el("span", { class: "wait" });
-  const node = el("section", { class: "trouble", role: "alert", data: { kind: problem.kind } },
+  const node = el(
+    "section",
+    { class: "trouble", role: "alert", data: { kind: problem.kind } },
     el("h2", {}, problem.title),
     el("p", {}, sentence(problem.says)),
     way(problem).map((text) => el("p", { class: "help" }, sentence(text))),
@@ -35,7 +37,8 @@ export function trouble(problem, retry) {
 }
 
 function way(problem) {
-  if (problem.hint) return [`${problem.hint.charAt(0).toUpperCase()}${problem.hint.slice(1)}.`.replace(/\.\.$/, ".")];
+  if (problem.hint)
+    return [`${problem.hint.charAt(0).toUpperCase()}${problem.hint.slice(1)}.`.replace(/\.\.$/, ".")];
   if (problem.kind === "forbidden") return ["Sign out, and in again with a key that may `read`."];
   return [];
 }
@@ -47,5 +50,10 @@ export function loading(text = "Loading…") {
 
 /** Where there is nothing to show. */
 export function empty(title, ...says) {
-  return el("section", { class: "empty" }, el("h2", {}, title), says.map((text) => el("p", {}, text)));
+  return el(
+    "section",
+    { class: "empty" },
+    el("h2", {}, title),
+    says.map((text) => el("p", {}, text)),
+  );
 }
