@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
@@ -5,7 +6,9 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: fileURLToPath(new URL('.', import.meta.url)) },
+    },
     rules: {
       complexity: ['error', 10],
       'max-depth': ['error', 3],
