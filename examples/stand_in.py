@@ -13,6 +13,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -188,32 +190,42 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing: the example speaks."""
 
 
-def run(example: Path, arguments: list[str], *, script: Path) -> int:
-    """The exit status of the example; 1 as well if it went beyond its script, or ended before it."""
+class NotAsScripted(Exception):
+    """The example went beyond its script, or ended before it."""
+
+
+@contextmanager
+def standing_in(script: Path) -> Iterator[dict[str, str]]:
+    """The variables that make clients of both providers ask the stand-in. Raises NotAsScripted in the end."""
     told = Script(script)
     with StandIn(told) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        environment = {
-            **os.environ,
-            "ANTHROPIC_BASE_URL": server.url,
-            "ANTHROPIC_API_KEY": "stand-in",
-            "OPENAI_BASE_URL": f"{server.url}/v1",
-            "OPENAI_API_KEY": "stand-in",
-            "OPENAI_AGENTS_DISABLE_TRACING": "1",
-        }
-        line = [sys.executable, str(example), *arguments]
-        status = subprocess.run(line, env=environment, check=False).returncode
-        server.shutdown()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield {
+                "ANTHROPIC_BASE_URL": server.url,
+                "ANTHROPIC_API_KEY": "stand-in",
+                "OPENAI_BASE_URL": f"{server.url}/v1",
+                "OPENAI_API_KEY": "stand-in",
+                "OPENAI_AGENTS_DISABLE_TRACING": "1",
+            }
+        finally:
+            server.shutdown()
     problems = [*server.errors, *([] if told.is_over else ["the example ended before its script"])]
-    for problem in problems:
-        print(f"stand-in: {problem}", file=sys.stderr)
-    return status or bool(problems)
+    if problems:
+        raise NotAsScripted("; ".join(problems))
 
 
 def main() -> int:
+    """Runs what the command line names; the exit status of the example, or 1."""
     example = Path(sys.argv[1]).resolve()
     name = "_".join(example.relative_to(HERE).with_suffix("").parts)
-    return run(example, sys.argv[2:], script=HERE / "scripts" / f"{name}.json")
+    line = [sys.executable, str(example), *sys.argv[2:]]
+    try:
+        with standing_in(HERE / "scripts" / f"{name}.json") as variables:
+            return subprocess.run(line, env={**os.environ, **variables}, check=False).returncode
+    except NotAsScripted as problem:
+        print(f"stand-in: {problem}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

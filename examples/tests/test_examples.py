@@ -1,44 +1,50 @@
 """Every example runs as it is, against a real server, with the stand-in in the place of the model."""
 
-import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1]
-STAND_IN = EXAMPLES / "stand_in.py"
+
+Played = Callable[..., list[str]]
+Run = Callable[..., list[str]]
 
 
-def python(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture
+def run(played: Played) -> Run:
+    """What an example prints, by its own script."""
+
+    def run_it(example: str, *arguments: str) -> list[str]:
+        script = EXAMPLES / "scripts" / example.replace("/", "_").replace(".py", ".json")
+        return played(EXAMPLES / example, arguments, script=script)
+
+    return run_it
 
 
-def played(example: str, *arguments: str) -> list[str]:
-    """The lines that an example prints beside the stand-in."""
-    done = python(STAND_IN, EXAMPLES / example, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+def command(*line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *line], cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
-def test_a_claude_agent_does_no_work_twice() -> None:
-    assert played("claude/single_agent.py") == ["Take supplier B: it is cheaper."]
-    again = played("claude/single_agent.py", "So", "which", "one?")
+def test_a_claude_agent_does_no_work_twice(run: Run) -> None:
+    assert run("claude/single_agent.py") == ["Take supplier B: it is cheaper."]
+    again = run("claude/single_agent.py", "So", "which", "one?")
     assert again == ["Supplier B, as decided before: it is cheaper."]
 
 
-def test_an_openai_agent_does_no_work_twice() -> None:
-    assert played("openai/single_agent.py") == ["To Porto: it is cheaper."]
-    assert played("openai/single_agent.py", "So", "where?") == ["To Porto, as decided before."]
+def test_an_openai_agent_does_no_work_twice(run: Run) -> None:
+    assert run("openai/single_agent.py") == ["To Porto: it is cheaper."]
+    assert run("openai/single_agent.py", "So", "where?") == ["To Porto, as decided before."]
 
 
 @pytest.mark.parametrize("provider", ["claude", "openai"])
-def test_agents_share_what_they_remember(provider: str) -> None:
+def test_agents_share_what_they_remember(run: Run, provider: str) -> None:
     for _ in range(2):  # the same findings in another session are no duplicates
-        lines = played(f"{provider}/shared_memory.py")
+        lines = run(f"{provider}/shared_memory.py")
         assert lines[0] == "Time-series databases append, and drop old data by whole files."
         assert lines[2].startswith("What the team remembers (sess_")
         assert lines[3:] == [
@@ -48,32 +54,37 @@ def test_agents_share_what_they_remember(provider: str) -> None:
         ]
 
 
-def test_an_on_call_agent_begins_with_what_helped() -> None:
+def test_an_on_call_agent_begins_with_what_helped(run: Run) -> None:
     alert = ["checkout", "p99 latency above 2 s"]
-    assert played("on_call_agent.py", *alert) == ["Resolved by recycling the connections."]
-    assert played("on_call_agent.py", *alert) == ["Resolved at once, as the last time."]
-    assert python(EXAMPLES / "on_call_agent.py").stderr == "usage: on_call_agent.py SERVICE ALERT\n"
+    assert run("on_call_agent.py", *alert) == ["Resolved by recycling the connections."]
+    assert run("on_call_agent.py", *alert) == ["Resolved at once, as the last time."]
+    with pytest.raises(SystemExit, match=r"usage: on_call_agent.py SERVICE ALERT"):
+        run("on_call_agent.py")
 
 
 def test_a_worker_resumes_where_it_was_stopped() -> None:
-    first, second, third, fourth = (
-        python(EXAMPLES / "etl_worker.py", *limit).stdout.splitlines() for limit in (["40"], [], [], [])
-    )
-    assert first == [
+    runs = [command("examples/etl_worker.py", *limit).stdout.splitlines() for limit in (["40"], [], [], [])]
+    assert runs[0] == [
         "0 records are done, 0 have failed before",
         "company_00000 to company_00024: 23 done, 2 failed",
         "company_00025 to company_00039: 13 done, 2 failed",
     ]
-    assert second[0] == "36 records are done, 4 have failed before"
-    assert second[-1].startswith("company_00086 to company_00099: ")
-    assert third == [
+    assert runs[1][0] == "36 records are done, 4 have failed before"
+    assert runs[1][-1].startswith("company_00086 to company_00099: ")
+    assert runs[2] == [
         "90 records are done, 10 have failed before",
         "company_00007 to company_00097: 0 done, 10 failed",
     ]
-    assert fourth == [
+    assert runs[3] == [
         "90 records are done, 10 have failed before",
         "company_00047 to company_00097: 0 done, 6 failed",
     ]
+
+
+def test_the_command_of_the_page_runs_an_example_without_a_key() -> None:
+    done = command("examples/stand_in.py", "examples/openai/shared_memory.py", "memory")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Time-series databases append")
 
 
 def test_every_example_is_on_the_page_and_run_here() -> None:
@@ -83,45 +94,4 @@ def test_every_example_is_on_the_page_and_run_here() -> None:
     assert len(names) == 6
     for name in names:
         assert f"[`{name}`]({name})" in page, name
-        assert (
-            name in here or name.replace("claude/", "{provider}/").replace("openai/", "{provider}/") in here
-        )
-
-
-# --- the stand-in itself
-
-ASKS = """
-import json, os, sys, urllib.request
-for body in json.loads(sys.argv[2]):
-    url = os.environ["ANTHROPIC_BASE_URL"] + sys.argv[1]
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode())).read()
-"""
-
-
-@pytest.mark.parametrize(
-    ("turns", "requests", "path", "problem"),
-    [
-        ([], [{}], "/v1/messages", "the script has no more turns"),
-        ([{"says": "a"}, {"says": "b"}], [{}], "/v1/messages", "the example ended before its script"),
-        ([{"says": "a", "expects": ["x"]}], [{}], "/v1/messages", "the request does not have 'x'"),
-        ([{"calls": [{"name": "t", "input": {}}]}], [{}], "/v1/messages", "the request has no tool t"),
-        (
-            [{"calls": [{"name": "t", "input": {"b": 1}}]}],
-            [{"tools": [{"name": "t", "input_schema": {"properties": {"a": {}}, "required": ["a"]}}]}],
-            "/v1/messages",
-            "t: no parameters ['b'], missing ['a']",
-        ),
-        ([{"says": "a"}], [{}], "/v1/other", "'/v1/other'"),
-    ],
-)
-def test_the_stand_in_notices_what_is_not_in_the_script(
-    tmp_path: Path, turns: list[Any], requests: list[Any], path: str, problem: str
-) -> None:
-    asks, script = tmp_path / "asks.py", tmp_path / "script.json"
-    asks.write_text(ASKS)
-    script.write_text(json.dumps([{"turns": turns}]))
-    run = f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); import stand_in; from pathlib import Path; "
-    run += f"sys.exit(stand_in.run(Path({str(asks)!r}), sys.argv[1:], script=Path({str(script)!r})))"
-    done = python("-c", run, path, json.dumps(requests))
-    assert done.returncode == 1
-    assert f"stand-in: {problem}" in done.stderr
+        assert name in here or name.replace("claude/", "{provider}/") in here, name

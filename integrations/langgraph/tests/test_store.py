@@ -16,6 +16,7 @@ from langgraph.store.base import (
     InvalidNamespaceError,
     ListNamespacesOp,
     MatchCondition,
+    Op,
     PutOp,
     SearchOp,
 )
@@ -167,7 +168,7 @@ def test_listings_are_those_of_langgraphs_own_store(store: MemtraceStore) -> Non
 
 
 def test_a_batch_answers_as_langgraphs_own_store_does(store: MemtraceStore) -> None:
-    batch = [
+    batch: list[Op] = [
         GetOp(("a",), "k"),
         PutOp(("a",), "k", {"v": 1}),
         GetOp(("a",), "k"),
