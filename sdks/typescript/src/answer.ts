@@ -87,7 +87,8 @@ function textOf(body: JsonObject | undefined, name: string): string | undefined 
 function objectIn(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as JsonObject) : undefined
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as JsonObject) : undefined
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

@@ -126,6 +126,7 @@ describe('answers', () => {
     ['nothing', ''],
     ['a number', '7'],
     ['null', 'null'],
+    ['a list', '[]'],
   ])('a success that is %s is an invalid response', async (_, text) => {
     const { url, seen } = await faulty((response) => response.writeHead(200).end(text))
     const error = await failureOf(clientOf(url).me())
