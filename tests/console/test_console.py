@@ -174,6 +174,21 @@ def test_nothing_moves_under_somebody_who_reads(tab: Tab) -> None:
     expect(arrived).to_be_hidden()
 
 
+def test_more_that_is_new_than_a_page_holds_leaves_no_gap(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.site.remember("before", agent_id="flood")
+    tab.sign_in("timeline?agent=flood")
+    tab.shows(1)
+    memories = [{"agent_id": "flood", "content": f"drop {n}"} for n in range(PAGE + 5)]
+    tab.site.client.post("/memories", json={"memories": memories}).raise_for_status()
+    tab.page.clock.run_for(4_100)
+    tab.shows(PAGE)
+    expect(tab.page.get_by_text("50 memories shown, there are more")).to_be_visible()
+    tab.page.get_by_role("button", name="Show older memories").click()
+    tab.shows(PAGE + 6)
+    assert tab.contents[-1] == "before"
+
+
 def test_what_is_not_live_asks_no_more(tab: Tab) -> None:
     tab.page.clock.install()
     tab.sign_in()
@@ -235,6 +250,18 @@ def test_a_sessions_story_goes_from_the_first_memory_on(tab: Tab) -> None:
     assert tab.contents == [memory["content"] for memory in listed]
     expect(tab.page.locator(".about-session")).to_contain_text("active")
     expect(tab.page.locator(".about-session")).to_contain_text(HOSTILE)
+
+
+def test_a_story_goes_on_while_one_reads_it_and_so_does_its_preview(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.sign_in("session/sess_going_on")
+    expect(tab.page.get_by_role("heading", name="Nothing was remembered")).to_be_visible()
+    for number, content in enumerate(("It began", "and went on"), start=1):
+        tab.site.remember(content, session_id="sess_going_on")
+        tab.page.clock.run_for(4_100)
+        tab.shows(number)
+        expect(tab.page.get_by_label("Context", exact=True)).to_contain_text(content)
+    assert tab.contents == ["It began", "and went on"]
 
 
 def test_the_preview_is_what_the_api_tells_a_model_under_a_budget_that_one_moves(tab: Tab) -> None:

@@ -143,6 +143,7 @@ export function contextPreview(api, id) {
   );
   return {
     node,
+    refresh: ask,
     close() {
       later.forget();
       asking.abort();

@@ -29,8 +29,8 @@ export class MemoryList {
   }
 
   /** Those of the next page, in its order. */
-  append(memories) {
-    for (const memory of this.#unknown(memories)) this.#day(memory, false).append(this.#row(memory));
+  append(memories, mark = "") {
+    for (const memory of this.#unknown(memories)) this.#day(memory, false).append(this.#row(memory, mark));
   }
 
   /** New ones, the newest first; returns how many it had not. */

@@ -2,28 +2,31 @@
 
 import { part } from "./api.js";
 import { contextPreview } from "./context.js";
-import { el, fill } from "./dom.js";
+import { el, fill, say } from "./dom.js";
 import { MemoryList } from "./memories.js";
 import { pages } from "./pages.js";
 import { to } from "./places.js";
-import { age } from "./times.js";
+import { poll } from "./poll.js";
+import { age, counted } from "./times.js";
 import { empty } from "./trouble.js";
 
 const PAGE = 100;
+const LOOK = 4_000;
+const OVERLAP = 5_000; // as in the timeline
 
 export function sessionView({ api }, { id }) {
   const about = el("div", { class: "about-session" });
   const list = new MemoryList(api, { ascending: true, without: ["session"] });
   const leaving = new AbortController();
   const preview = contextPreview(api, id);
+  const path = `sessions/${part(id)}/memories`;
+  let stop = () => {};
 
   const story = pages({
     async ask(cursor, signal) {
-      const page = await api.get(
-        `sessions/${part(id)}/memories`,
-        { order: "asc", limit: PAGE, cursor },
-        signal,
-      );
+      stop();
+      const page = await api.get(path, { order: "asc", limit: PAGE, cursor }, signal);
+      if (!page.next_cursor) stop = poll(goOn, LOOK);
       return { items: page.memories, cursor: page.next_cursor };
     },
     add: (memories) => list.append(memories),
@@ -32,6 +35,18 @@ export function sessionView({ api }, { id }) {
     older: "Read on",
     end: "Here the story ends, so far.",
   });
+
+  /** At its end the story goes on by itself. */
+  async function goOn(signal) {
+    const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : "";
+    const page = await api.get(path, { order: "asc", limit: PAGE, since }, signal);
+    const fresh = list.missing(page.memories);
+    if (signal.aborted || !fresh.length) return;
+    if (!list.size) fill(story.node);
+    list.append(fresh, "fresh");
+    preview.refresh();
+    say(counted(fresh.length, "new memory", "new memories"));
+  }
 
   async function introduce() {
     try {
@@ -71,6 +86,7 @@ export function sessionView({ api }, { id }) {
     node,
     close() {
       leaving.abort();
+      stop();
       story.close();
       preview.close();
     },

@@ -29,7 +29,8 @@ export function timelineView({ api }, { query }) {
   let body = {};
   let isLive = true;
   let stop = () => {};
-  let waiting = [];
+  let hasMore = false;
+  let showWaiting = () => {};
 
   async function search(values) {
     note("timeline", "", values);
@@ -56,7 +57,7 @@ export function timelineView({ api }, { query }) {
 
   function show(page) {
     list.clear();
-    hold([]);
+    hold([], () => {});
     list.node.classList.remove("old");
     list.append(page.results);
     form.suggest(page.results);
@@ -69,15 +70,16 @@ export function timelineView({ api }, { query }) {
   }
 
   function rest(page) {
-    fill(
-      count,
-      list.size
-        ? `${counted(list.size, "memory", "memories")}${page.has_more ? " shown, there are more" : ""}`
-        : "",
-    );
+    hasMore = page.has_more;
+    tally();
     if (!list.size) return fill(under, nothing(body));
     const more = button("Show older memories", () => older(page.next_cursor, more), { class: "wide" });
     return fill(under, page.has_more ? more : el("p", { class: "end" }, "That is all."));
+  }
+
+  function tally() {
+    const shown = counted(list.size, "memory", "memories");
+    fill(count, list.size ? `${shown}${hasMore ? " shown, there are more" : ""}` : "");
   }
 
   async function older(cursor, more) {
@@ -130,10 +132,12 @@ export function timelineView({ api }, { query }) {
     const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : body.since;
     const page = await api.post("search", { ...body, since, limit: PAGE }, signal);
     if (signal.aborted) return undefined;
-    if (page.has_more && list.missing(page.results).length === page.results.length) return show(page);
     const fresh = list.missing(page.results);
     if (!fresh.length) return undefined;
-    return isReading() ? hold(fresh) : take(fresh);
+    // Where all are new and there are more, the list would have a gap: it begins anew.
+    const enter =
+      page.has_more && fresh.length === page.results.length ? () => show(page) : () => take(fresh);
+    return isReading() ? hold(fresh, enter) : enter();
   }
 
   /** Nothing moves under the eyes, or the focus, of somebody who reads further down. */
@@ -141,8 +145,8 @@ export function timelineView({ api }, { query }) {
     return window.scrollY > 240 || list.node.contains(document.activeElement);
   }
 
-  function hold(fresh) {
-    waiting = fresh;
+  function hold(fresh, enter) {
+    showWaiting = enter;
     const says = `${counted(fresh.length, "new memory", "new memories")}`;
     arrived.hidden = !fresh.length;
     if (arrived.textContent !== says && fresh.length) say(says);
@@ -153,13 +157,13 @@ export function timelineView({ api }, { query }) {
     if (!list.size) fill(under, el("p", { class: "end" }, "That is all."));
     const number = list.prepend(fresh);
     form.suggest(fresh);
-    hold([]);
-    fill(count, counted(list.size, "memory", "memories"));
+    hold([], () => {});
+    tally();
     say(counted(number, "new memory", "new memories"));
   }
 
   arrived.addEventListener("click", () => {
-    take(waiting);
+    showWaiting();
     window.scrollTo({ top: 0 });
     list.node.querySelector("a.content")?.focus({ preventScroll: true });
   });
