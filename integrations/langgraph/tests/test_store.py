@@ -314,6 +314,14 @@ def test_a_superseded_version_that_stays_is_never_read_and_goes_with_the_next_pu
     assert versions() == ['{"v":3}']
 
 
+def test_a_deletion_whose_answer_is_lost_is_done(store: MemtraceStore, wire: Any) -> None:
+    store.put(("a",), "k", {"v": 1})
+    wire.once("DELETE")
+    store.delete(("a",), "k")
+    assert [line.split()[0] for line in wire.seen].count("DELETE") == 2
+    assert store.get(("a",), "k") is None
+
+
 def test_a_deletion_that_fails_is_an_error(store: MemtraceStore, wire: Any) -> None:
     store.put(("a",), "k", {"v": 1})
     wire.loses = lambda request: request.method == "DELETE"

@@ -247,6 +247,15 @@ async def test_the_runner_goes_on_where_it_stopped(
     model.assert_complete()
 
 
+async def test_a_streamed_run_is_kept_too(session: MemtraceSession) -> None:
+    agent = Agent(name="assistant", model=ScriptedModel([[assistant_message("Hello.")]]))
+    streamed = Runner.run_streamed(agent, "Hi.", session=session)
+    async for _ in streamed.stream_events():
+        pass
+    kept = [cast(dict[str, Any], item)["role"] for item in await session.get_items()]
+    assert kept == ["user", "assistant"]
+
+
 async def test_another_process_goes_on_with_the_session(
     client: AsyncMemtrace, agent_id: str, session_id: str
 ) -> None:

@@ -146,6 +146,16 @@ async def test_an_answer_is_short_enough_to_read(
     assert all(memory["cut"] and len(memory["content"]) == 4_000 for memory in answer["memories"])
 
 
+async def test_metadata_that_is_too_large_is_left_out(
+    tools: dict[str, FunctionTool], client: AsyncMemtrace, agent_id: str
+) -> None:
+    await client.remember(agent_id, "small", metadata={"page": "x" * 3_000})
+    await client.remember(agent_id, "large", metadata={"page": "x" * 5_000})
+    large, small = json.loads(await call(tools, "memtrace_recall"))["memories"]
+    assert (large["cut"], large.get("metadata")) == (True, None)
+    assert (small.get("cut"), small["metadata"]["page"][:1]) == (None, "x")
+
+
 async def test_a_limit_says_that_there_is_more(tools: dict[str, FunctionTool]) -> None:
     for content in ("a", "b", "c"):
         await call(tools, "memtrace_remember", content=content)

@@ -9,15 +9,17 @@ from memtrace import Memory
 from .transcript import ITEM_EVENT
 
 MOST_CONTENT: Final = 4_000
-"""Characters of one memory's content."""
+"""Characters of one memory's content, and of its metadata."""
 MOST_CHARACTERS: Final = 60_000
 """Characters of an answer, some 15,000 to 20,000 tokens of English."""
 
 
 def memories(found: Sequence[Memory], *, has_more: bool) -> str:
-    """The memories in their order; `has_more` says that some were left out, `cut` that a content goes on.
+    """The memories in their order.
 
-    Items of conversations are left out: the model has its own before it, and those of others are noise.
+    `has_more` says that some were left out; `cut` that a content goes on, or that metadata too large to
+    show is left out. Items of conversations are not shown: the model has its own before it, and those of
+    others are noise.
     """
     shown: list[dict[str, Any]] = []
     room = MOST_CHARACTERS
@@ -44,6 +46,7 @@ def stored_before() -> str:
 
 
 def _one(memory: Memory) -> dict[str, Any]:
+    fits = len(_json(memory.metadata or {})) <= MOST_CONTENT
     one: dict[str, Any] = {
         "id": memory.id,
         "time": memory.time.isoformat(timespec="seconds"),
@@ -52,10 +55,10 @@ def _one(memory: Memory) -> dict[str, Any]:
         "memory_type": memory.memory_type,
         "event_type": memory.event_type,
         "content": memory.content[:MOST_CONTENT],
-        "cut": True if len(memory.content) > MOST_CONTENT else None,
+        "cut": len(memory.content) > MOST_CONTENT or not fits or None,
         "tags": memory.tags,
         "importance": memory.importance,
-        "metadata": memory.metadata,
+        "metadata": memory.metadata if fits else None,
     }
     return {name: value for name, value in one.items() if value not in (None, [], {})}
 
