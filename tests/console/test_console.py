@@ -394,6 +394,24 @@ def test_when_the_network_is_gone_it_says_so_and_goes_on_afterwards(tab: Tab) ->
     tab.shows(2)
 
 
+def test_a_server_that_is_away_does_not_cost_the_key(tab: Tab) -> None:
+    tab.sign_in()
+    tab.answers("**/api/v1/me", 503, {"error": "shutting down", "code": "shutting_down"})
+    tab.page.reload()
+    expect(tab.page.get_by_role("alert")).to_contain_text("The service is busy or away")
+    tab.page.unroute("**/api/v1/me")
+    tab.page.get_by_role("button", name="Try again").click()
+    tab.shows(PAGE)
+
+
+def test_a_key_that_was_revoked_between_two_visits_is_forgotten(tab: Tab) -> None:
+    tab.sign_in()
+    tab.answers("**/api/v1/me", 401, {"error": "invalid API key", "code": "unauthenticated"})
+    tab.page.reload()
+    expect(tab.page.get_by_role("alert")).to_contain_text("Invalid API key")
+    assert tab.stored_key is None
+
+
 def test_a_fault_of_the_server_is_told_with_its_request(tab: Tab) -> None:
     tab.answers("**/api/v1/agents*", 500, {"error": "internal error", "code": "x", "request_id": "req_9"})
     tab.sign_in("agents")

@@ -1,11 +1,13 @@
 // Starts the console: asks for a key, or shows where the address points.
 
 import { Api } from "./api.js";
-import { fill } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { forgetKey, keepKey, readKey } from "./key.js";
+import { mark } from "./mark.js";
 import { shell } from "./shell.js";
 import { signIn } from "./sign-in.js";
 import { refreshAges } from "./times.js";
+import { trouble } from "./trouble.js";
 
 const app = document.getElementById("app");
 const AGES = 20_000;
@@ -17,8 +19,16 @@ async function start() {
   try {
     await open(key);
   } catch (problem) {
+    if (problem.kind !== "refused" && problem.kind !== "forbidden") return wait(problem);
+    forgetKey();
     ask(problem);
   }
+}
+
+/** The key may well be good: it is kept, and tried again. */
+function wait(problem) {
+  const node = el("main", { class: "door" }, el("div", { class: "sign-in" }, mark(), trouble(problem, start)));
+  show({ node, close() {} });
 }
 
 /** Raises the Problem when the key does not open. */
