@@ -1,7 +1,9 @@
 /** What npm would publish works for those who import it, those who require it, and their compilers. */
 
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -18,6 +20,7 @@ function nodeSays(...args: string[]): string {
   return execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
 }
 
+const pages = ['../README.md', '../../../docs/sdk-typescript.md']
 const names = Object.keys(source).sort()
 const tell = 'console.log(JSON.stringify([Object.keys(sdk).sort(), new sdk.MemtraceError("x") instanceof Error]))'
 
@@ -29,6 +32,24 @@ test('import finds everything', () => {
 test('require finds everything', () => {
   const script = `const sdk = require('@memtrace/sdk'); ${tell}`
   expect(JSON.parse(nodeSays('--input-type=commonjs', '--eval', script))).toEqual([names, true])
+})
+
+test('what npm packs can be installed, and is found by name', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'memtrace-sdk-'))
+  const npm = (cwd: string, ...args: string[]): string =>
+    execFileSync('npm', [...args, '--ignore-scripts', '--offline', '--loglevel=error'], { cwd, encoding: 'utf8' })
+  try {
+    npm(root, 'pack', '--pack-destination', folder)
+    const [archive = ''] = readdirSync(folder)
+    for (const page of pages) expect(readFileSync(new URL(page, import.meta.url), 'utf8')).toContain(`/${archive}\n`)
+    writeFileSync(join(folder, 'package.json'), '{}')
+    npm(folder, 'install', `./${archive}`)
+    const script = `import('@memtrace/sdk').then((sdk) => ${tell})`
+    const said = execFileSync(process.execPath, ['--eval', script], { cwd: folder, encoding: 'utf8' })
+    expect(JSON.parse(said)).toEqual([names, true])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('the package is well-formed', async () => {
