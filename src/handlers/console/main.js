@@ -27,8 +27,8 @@ async function start() {
 
 /** The key may well be good: it is kept, and tried again. */
 function wait(problem) {
-  const node = el("main", { class: "door" }, el("div", { class: "sign-in" }, mark(), trouble(problem, start)));
-  show({ node, close() {} });
+  const inside = el("div", { class: "sign-in" }, mark(), trouble(problem, start));
+  show({ node: el("main", { class: "door" }, inside), close() {} });
 }
 
 /** Raises the Problem when the key does not open. */
