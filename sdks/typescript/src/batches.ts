@@ -37,7 +37,12 @@ export function memoryOf(entry: Entry): AddMemoryRequest {
 export function resultsOf(entries: readonly Entry[], batch: MemoryBatch): StoredWrite[] {
   const { results } = batch
   if (results?.length === entries.length) {
-    return entries.map((entry, index) => ({ request: memoryOf(entry), status: 'created', ...results[index] }))
+    return entries.map((entry, index) => {
+      const result = results[index]
+      // A status of a newer server is one of a memory that is stored.
+      const status = result?.status === 'duplicate' ? 'duplicate' : 'created'
+      return { request: memoryOf(entry), status, id: result?.id }
+    })
   }
   let next = 0
   return entries.map((entry) => {

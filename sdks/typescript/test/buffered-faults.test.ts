@@ -173,6 +173,13 @@ describe('results', () => {
     ])
   })
 
+  test('of a kind that is not known yet are those of stored memories', async () => {
+    const newer: Reply = () => Response.json({ memories: [], results: [{ status: 'merged', id: 'mem_a' }] })
+    const { writer, add } = writerOn([newer])
+    await add('a')
+    expect(await writer.close()).toEqual({ created: 1, duplicates: 0, failed: 0 })
+  })
+
   test('are found by comparing, where a server tells only what it created', async () => {
     const original: Reply = () => Response.json({ memories: [{ agent_id: 'agent', content: 'b' }], count: 1 })
     const results: WriteResult[] = []
