@@ -62,6 +62,12 @@ def test_more_messages_than_a_page_come_back_in_order(history: MemtraceChatMessa
     assert [message.content for message in history.messages] == [str(number) for number in range(1_101)]
 
 
+def test_messages_may_be_larger_together_than_a_request(history: MemtraceChatMessageHistory) -> None:
+    sent: list[BaseMessage] = [HumanMessage("👩" * 60_000, id=str(number)) for number in range(20)]
+    history.add_messages(sent)
+    assert history.messages == sent
+
+
 def test_clearing_takes_the_messages_and_nothing_else(
     history: MemtraceChatMessageHistory, threaded: Memtrace, session_id: str, agent_id: str
 ) -> None:

@@ -276,6 +276,15 @@ def test_what_is_too_large_is_refused_before_anything_is_written(
     assert store.search(()) == []
 
 
+def test_a_batch_may_be_larger_than_a_request(store: MemtraceStore) -> None:
+    large = {"text": "👩" * 60_000, "quotes": '"' * 5_000}
+    store.batch([PutOp(("a",), str(number), large) for number in range(20)])
+    assert keys(store.search(("a",), limit=20)) == [str(number) for number in range(19, -1, -1)]
+    item = store.get(("a",), "7")
+    assert item is not None
+    assert item.value == large
+
+
 def test_what_json_cannot_hold_is_refused(store: MemtraceStore) -> None:
     with pytest.raises(TypeError):
         store.put(("a",), "k", {"at": uuid.uuid4()})

@@ -99,6 +99,12 @@ async def test_an_item_larger_than_a_memory_is_one_item(session: MemtraceSession
     assert await session.get_items() == said("before")
 
 
+async def test_items_may_be_larger_together_than_a_request(session: MemtraceSession) -> None:
+    items = said(*[f"{number}" + '"👩' * 40_000 for number in range(20)])
+    await session.add_items(items)
+    assert await session.get_items() == items
+
+
 async def test_an_item_that_is_too_large_is_refused_before_anything_is_written(
     session: MemtraceSession,
 ) -> None:

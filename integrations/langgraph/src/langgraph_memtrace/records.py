@@ -114,7 +114,7 @@ def in_bodies(memories: Sequence[AddMemoryRequest]) -> Iterator[list[AddMemoryRe
     body: list[AddMemoryRequest] = []
     size = 0
     for memory in memories:
-        more = len(memory.model_dump_json(exclude_none=True)) * 2
+        more = len(json.dumps(memory.model_dump(exclude_none=True)))  # escaped, so never too small
         if body and (size + more > _MOST_BODY_BYTES or len(body) == _MOST_IN_A_BODY):
             yield body
             body, size = [], 0
