@@ -48,4 +48,4 @@ docker: ## build the container image memtrace:latest
 	@docker build --tag memtrace:latest .
 
 clean: ## remove what the other commands made, but no data
-	@rm -rf .venv .sdk-venv .aws-sam dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .sdk-venv .integrations-venv sdks/typescript/node_modules sdks/typescript/dist .aws-sam dist build .coverage .coverage.* .mypy_cache .ruff_cache .hypothesis
