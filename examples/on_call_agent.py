@@ -31,7 +31,7 @@ def earlier(service: str) -> str:
 
 
 def handle(service: str, alert: str) -> str:
-    """One incident, from the alert to what is to be known the next time."""
+    """One incident, from the alert to what is to be known the next time. The service is a tag: no spaces."""
     known = earlier(service)
     request = CreateSessionRequest(agent_id=AGENT, metadata={"service": service, "alert": alert})
     incident = memtrace.create_session(request).id
