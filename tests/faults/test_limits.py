@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -82,14 +83,32 @@ async def test_slow_heads_and_bodies_are_given_up_and_disturb_nobody(faulty: Fau
 
 async def _dribbled(faulty: FaultyInstallation, start: bytes, more: bytes) -> bytes:
     """What the server says to a client that sends a little now and then, until it hangs up."""
-    async with asyncio.timeout(5), _connected(faulty) as (reader, writer):
-        writer.write(start)
-        answer = asyncio.create_task(reader.read())
-        while not answer.done():
-            with contextlib.suppress(ConnectionError):
-                writer.write(more)
-            await asyncio.wait([answer], timeout=0.05)
-        return _received(answer)
+    url, answer = httpx.URL(faulty.env["MEMTRACE_URL"]), b""
+    async with asyncio.timeout(5):
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, (url.host, url.port))
+            sock.send(start)
+            while (part := await _heard(sock)) != b"":
+                answer += part or b""
+                if part is None:
+                    _sent(sock, more)
+    return answer
+
+
+async def _heard(sock: socket.socket) -> bytes | None:
+    """What comes within a moment; None: nothing, empty: the end. What came before a reset is heard first."""
+    try:
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 65_536), 0.05)
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return b""
+
+
+def _sent(sock: socket.socket, more: bytes) -> None:
+    with contextlib.suppress(OSError):
+        sock.send(more)
 
 
 def _received(answer: "asyncio.Task[bytes]") -> bytes:
