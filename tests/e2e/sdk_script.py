@@ -118,7 +118,7 @@ def sessions(client: Any, agent: str, session: str) -> None:
     context = client.get_session_context(session)
     assert context.context.startswith(f"## Session Context ({session})")
     assert context.memory_count == 4
-    bounded = client.get_session_context(session, ContextOptions(max_tokens=60, include_types=["episodic"]))
+    bounded = client.get_session_context(session, ContextOptions(max_tokens=80, include_types=["episodic"]))
     assert 0 < bounded.memory_count <= 3
     closed = client.close_session(session)
     assert closed.status == "closed"

@@ -165,6 +165,7 @@ async def test_one_who_does_not_take_its_answer_is_cut_off(
     monkeypatch.setattr(uvicorn_protocol, "STALL_SECONDS", 0.1)
     async with connected(port) as client:
         await client.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
+        await client.reader.readexactly(1)
         await asyncio.sleep(0.5)
         assert len(await client.rest()) < _LARGE
 
