@@ -32,8 +32,10 @@ _COLOURS: Final = {"debug": "2", "info": "32", "warning": "33", "error": "31", "
 def configure(level: Level, format: Format, process: Process, stream: TextIO | None = None) -> None:
     """Sends everything that is logged from now on to `stream` (stderr). May be called again.
 
-    In the long-lived processes, "server" and "flusher", loggers keep what the first call said.
+    In the long-lived processes, "server" and "flusher", loggers keep what the first call said. What was
+    attached to lines before is not any more.
     """
+    _attached.clear()
     stream = stream or sys.stderr
     structlog.configure(
         processors=_processors(format, process, coloured=stream.isatty()),

@@ -53,6 +53,15 @@ def test_a_json_line_has_time_level_event_process_and_fields() -> None:
     }
 
 
+def test_what_was_attached_ends_with_the_next_configuration() -> None:
+    stream = io.StringIO()
+    logs.attach(client_ip="192.0.2.1")
+    logs.configure("info", "json", "command", stream)
+    logger().info("server_started")
+    (line,) = json_lines(stream)
+    assert "client_ip" not in line
+
+
 def test_a_console_line_is_one_plain_line() -> None:
     stream = io.StringIO()
     logs.configure("info", "console", "command", stream)
