@@ -25,6 +25,8 @@ class ShelfStore:
         """Orgs whose store cannot be reached for appending."""
         self.hangs: dict[OrgId, asyncio.Event] = {}
         """Orgs whose store does nothing until the event."""
+        self.hanging = 0
+        """How many calls wait for such an event."""
         self.poison: Callable[[Memory], bool] = lambda _: False
         """Memories that the store refuses for good, and any batch with them."""
         self.breaks_after_accepting: set[OrgId] = set()
@@ -40,8 +42,7 @@ class ShelfStore:
     async def append(self, binding: Binding, parcel: Parcel) -> None:
         org = binding.org_id
         self.appends.append(parcel)
-        if org in self.hangs:
-            await self.hangs[org].wait()
+        await self._hang(org)
         if org in self.down:
             raise StoreUnreachable("connection refused", retry_after=0)
         memories = [decode(line) for line in parcel.lines.split(b"\n")]
@@ -57,8 +58,7 @@ class ShelfStore:
         self, binding: Binding, filter: MemoryFilter, span: Span
     ) -> list[tuple[Micros, str, str, str]]:
         self.reads.append((binding.org_id, span))
-        if binding.org_id in self.hangs:
-            await self.hangs[binding.org_id].wait()
+        await self._hang(binding.org_id)
         if self.read_error is not None:
             raise self.read_error
         found = {m.identity: m for m in self.rows.get(binding.org_id, [])}
@@ -72,10 +72,18 @@ class ShelfStore:
         self.checks += 1
         if self.check_hangs:
             await asyncio.Event().wait()
-        if binding.org_id in self.hangs:
-            await self.hangs[binding.org_id].wait()
+        await self._hang(binding.org_id)
         if self.check_error is not None:
             raise self.check_error
+
+    async def _hang(self, org: OrgId) -> None:
+        if org not in self.hangs:
+            return
+        self.hanging += 1
+        try:
+            await self.hangs[org].wait()
+        finally:
+            self.hanging -= 1
 
     async def search(
         self,

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from core.adapters.sqlite.agents import SqliteAgents
 from core.adapters.sqlite.bindings import SqliteBindings
@@ -19,6 +19,7 @@ from core.model.memory import OrgId
 from core.model.tenant import Binding, SealedBinding
 from core.ports import Backlog, Receipt
 from flusher.batcher import BatchLimits
+from flusher.crew import Kind
 from flusher.ports import FlusherLimits, FlusherPorts
 from flusher.road import Road
 from flusher.service import Flusher
@@ -120,8 +121,9 @@ class Rig:
                 if flusher.road is not None:
                     await flusher.road.crew.idle()
             return
-        for _ in range(100):
-            await asyncio.sleep(0.001)
+        crews = [f.road.crew for f in [self.flusher, *self.others, *self.crashed] if f.road is not None]
+        await asyncio.sleep(0.001)  # lets go on what was let go just now
+        await eventually(lambda: sum(crew.running(*get_args(Kind)) for crew in crews) <= self.store.hanging)
 
     async def backlog(self, org: OrgId = ACME) -> Backlog:
         found = [b for b in await self.shop.ledger.backlogs() if b.org_id == org]
