@@ -100,9 +100,10 @@ def test_failures_that_were_told_hold_nothing() -> None:
 def test_what_is_abandoned_has_failed_whether_it_waited_or_was_on_its_way() -> None:
     held = filled(buffer(), "a", "b", "c", "d")
     held.take(0.0)
-    left = held.abandon()
+    left = held.abandon(LookupError("why"))
     held.settle(left, told=False)
     assert [result.request.content for result in left] == ["a", "b", "c", "d"]
+    assert {str(result.error) for result in left} == {"why"}
     assert (held.pending, held.settled_so_far, held.counts.failed) == (0, 4, 4)
 
 
@@ -170,7 +171,7 @@ def test_results_say_of_each_memory_what_became_of_it() -> None:
     assert [(r.status, r.id) for r in results] == [("duplicate", "mem_1"), ("created", "mem_2")]
 
 
-def test_a_server_without_results_is_believed_by_number() -> None:
-    memory = Memory.model_construct(content="a")
-    results = Delivery(entries("a", "b", "c")).answered(AddedMemories([memory]))
-    assert sorted(r.status for r in results) == ["created", "duplicate", "duplicate"]
+def test_of_a_server_without_results_what_it_created_is_known_by_its_content() -> None:
+    memories = [Memory.model_construct(agent_id="agent_1", content=content, id=None) for content in "ac"]
+    results = Delivery(entries("a", "b", "c")).answered(AddedMemories(memories))
+    assert [r.status for r in results] == ["created", "duplicate", "created"]

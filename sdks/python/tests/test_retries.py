@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from answering import client, error
-from memtrace import MemtraceError, NoArcInstanceError, RateLimitError
+from memtrace import InvalidResponseError, MemtraceError, NoArcInstanceError, RateLimitError
 from memtrace._answers import error_of
-from memtrace._retries import Retries, is_passing
+from memtrace._retries import Retries, is_for_now, is_passing, pause_after
 
 
 def after(text: str) -> float | None:
@@ -42,11 +42,11 @@ def test_a_retry_after_that_makes_no_sense_counts_as_none(text: str) -> None:
         (httpx.ReadError("x"), True),
         (httpx.WriteError("x"), True),
         (httpx.RemoteProtocolError("x"), True),
-        (httpx.ReadTimeout("x"), False),
-        (httpx.WriteTimeout("x"), False),
-        (httpx.PoolTimeout("x"), False),
+        (httpx.ReadTimeout("x"), True),
+        (httpx.WriteTimeout("x"), True),
+        (httpx.PoolTimeout("x"), True),
+        (httpx.ProxyError("x"), True),
         (httpx.UnsupportedProtocol("x"), False),
-        (httpx.ProxyError("x"), False),
         (MemtraceError("x", 500), False),
         (MemtraceError("x", 503), True),
         (RateLimitError(), True),
@@ -65,9 +65,33 @@ def test_waits_grow_to_eight_seconds_and_no_further() -> None:
         assert longest / 2 <= wait <= longest
 
 
-def test_where_nobody_waits_a_timeout_is_tried_again() -> None:
-    assert Retries(1, timeouts=True).wait_after(0, httpx.ReadTimeout("x")) is not None
-    assert Retries(1).wait_after(0, httpx.ReadTimeout("x")) is None
+@pytest.mark.parametrize(
+    ("fault", "waits"),
+    [
+        (httpx.ConnectError("x"), True),
+        (InvalidResponseError("x", 200), True),
+        (MemtraceError("x", 408), True),
+        (RateLimitError(), True),
+        (MemtraceError("x", 500), True),
+        (MemtraceError("x", 503), True),
+        (NoArcInstanceError(), False),
+        (MemtraceError("x", 400), False),
+        (MemtraceError("x", 401), False),
+        (httpx.UnsupportedProtocol("x"), False),
+        (LookupError("x"), False),
+    ],
+)
+def test_a_writer_waits_for_what_is_there_or_works_again_some_day(fault: Exception, waits: bool) -> None:
+    assert is_for_now(fault) is waits
+
+
+def test_a_writer_pauses_for_up_to_half_a_minute_or_as_long_as_it_is_told() -> None:
+    for misses, longest in [(1, 1.0), (2, 2.0), (6, 30.0), (9_999, 30.0)]:
+        assert longest / 2 <= pause_after(misses, httpx.ConnectError("x")) <= longest
+    busy = RateLimitError()
+    for told, paused in [(60.0, 60.0), (86_400.0, 300.0)]:
+        busy.retry_after = told
+        assert pause_after(1, busy) == paused
 
 
 def test_two_clients_do_not_wait_alike() -> None:
@@ -87,16 +111,16 @@ def test_without_retries_the_first_error_is_told() -> None:
     assert len(asked) == 1
 
 
-def test_a_request_that_timed_out_has_had_its_time() -> None:
-    asked = []
+def test_a_request_that_timed_out_is_tried_again_with_its_key() -> None:
+    keys = []
 
     def slow(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        keys.append(request.headers["idempotency-key"])
         raise httpx.ReadTimeout("slow", request=request)
 
     with client(slow) as made, pytest.raises(httpx.ReadTimeout):
-        made.me()
-    assert len(asked) == 1
+        made.remember("agent_1", "x")
+    assert (len(keys), len(set(keys))) == (3, 1)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"[" * 99_999, b"\xff", b'{"error": 1, "code": 2}'])

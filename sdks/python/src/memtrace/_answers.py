@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from ._calls import Answer
 from .exceptions import (
     AuthenticationError,
     ConflictError,
@@ -34,16 +34,16 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TEXTS: Final = ("code", "hint", "field", "id")
 
 
-def value_of(response: httpx.Response, read: Callable[[bytes], T]) -> T:
+def value_of(response: httpx.Response, read: Callable[[Answer], T]) -> T:
     """What the response holds. Raises what it says went wrong, or InvalidResponseError."""
     error = error_of(response)
     if error is not None:
         raise error
-    if not response.is_success:
+    if response.status_code >= 300:
         raise _not_ours(response, "redirects are not followed")
     try:
-        return read(response.content)
-    except ValueError as e:
+        return read(response)
+    except (ValueError, RecursionError) as e:
         raise _not_ours(response, "its body is not what was asked for") from e
 
 
@@ -81,7 +81,7 @@ def _describe(error: MemtraceError, body: dict[str, Any]) -> None:
 
 def _body_of(response: httpx.Response) -> dict[str, Any] | None:
     try:
-        body = json.loads(response.content)
+        body = response.json()
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

@@ -137,11 +137,10 @@ class Buffer:
             self.counts.failed + made["failed"],
         )
 
-    def abandon(self) -> list[WriteResult]:
+    def abandon(self, error: Exception) -> list[WriteResult]:
         """What is pending becomes failures, as nobody will store it any more; settle them."""
         self._taken.extend(self._waiting)
         self._waiting.clear()
-        error = not_sent()
         return [WriteResult(entry.request, "failed", error=error) for entry in self._taken]
 
     def tell(self) -> list[WriteResult]:
@@ -205,9 +204,13 @@ def _stored(part: list[Entry], added: AddedMemories) -> list[WriteResult]:
             WriteResult(entry.request, told.status, told.id)
             for entry, told in zip(part, added.results, strict=True)
         ]
-    # A server without results leaves duplicates out, without saying which.
-    missing = len(part) - len(added)
-    return [
-        WriteResult(entry.request, "duplicate" if position < missing else "created")
-        for position, entry in enumerate(part)
-    ]
+    # A server without results leaves duplicates out, and keeps the order of the others.
+    new = deque(added)
+    results = []
+    for entry in part:
+        asked = entry.request
+        if new and (new[0].agent_id, new[0].content) == (asked.agent_id, asked.content):
+            results.append(WriteResult(asked, "created", new.popleft().id))
+        else:
+            results.append(WriteResult(asked, "duplicate"))
+    return results

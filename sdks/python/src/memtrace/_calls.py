@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,6 +15,14 @@ from pydantic_core import to_jsonable_python
 from . import models as m
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+class Answer(Protocol):
+    """What is read of a response."""
+
+    def json(self) -> Any:
+        """Its body. Raises ValueError where that is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[bytes], T]
+    read: Callable[[Answer], T]
     params: dict[str, Any] = field(default_factory=dict)
     body: dict[str, Any] | bytes | None = None
     idempotency_key: str | None = None
@@ -42,6 +50,16 @@ class Call(Generic[T]):
     def content(self) -> bytes | None:
         """The body's bytes. Raises ValueError or TypeError for what JSON cannot hold."""
         return encoded(self.body) if isinstance(self.body, dict) else self.body
+
+
+def sent_with(call: Call[Any], headers: dict[str, str]) -> dict[str, Any]:
+    """The arguments for httpx beside the address; no redirect is followed, as it would take the key along."""
+    key = {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else {}
+    options: dict[str, Any] = {"headers": {**headers, **key}, "follow_redirects": False}
+    if call.params:
+        options["params"] = call.params
+    content = call.content
+    return options if content is None else {**options, "content": content}
 
 
 def encoded(value: Any) -> bytes:
@@ -71,8 +89,12 @@ def _path(*parts: str) -> str:
     return "/api/v1/" + "/".join(s.replace(".", "%2E") if s in (".", "..") else s for s in steps)
 
 
-def _nothing(_: bytes) -> None:
+def _nothing(_: Answer) -> None:
     return None
+
+
+def _a(kind: type[M]) -> Callable[[Answer], M]:
+    return lambda answer: kind.model_validate(answer.json())
 
 
 class _Batch(BaseModel):
@@ -81,8 +103,8 @@ class _Batch(BaseModel):
     duplicates: int | None = None
 
 
-def _added(content: bytes) -> m.AddedMemories:
-    batch = _Batch.model_validate_json(content)
+def _added(answer: Answer) -> m.AddedMemories:
+    batch = _Batch.model_validate(answer.json())
     added = m.AddedMemories(batch.memories)
     added.results, added.duplicates = batch.results, batch.duplicates
     return added
@@ -102,11 +124,11 @@ def add_encoded(memories: Sequence[bytes], key: str | None = None) -> Call[m.Add
 
 
 def get_memory(memory_id: str) -> Call[m.Memory]:
-    return Call("GET", _path("memories", memory_id), m.Memory.model_validate_json)
+    return Call("GET", _path("memories", memory_id), _a(m.Memory))
 
 
 def delete_memory(memory_id: str) -> Call[m.Deletion]:
-    return Call("DELETE", _path("memories", memory_id), m.Deletion.model_validate_json)
+    return Call("DELETE", _path("memories", memory_id), _a(m.Deletion))
 
 
 def list_memories(opts: m.ListOptions | None) -> Call[m.MemoryList]:
@@ -126,7 +148,7 @@ def get_session_memories(session_id: str, opts: m.ListOptions | None) -> Call[m.
 
 
 def search_memories(query: m.SearchQuery | None) -> Call[m.SearchResult]:
-    return Call("POST", _path("search"), m.SearchResult.model_validate_json, body=fields_of(query))
+    return Call("POST", _path("search"), _a(m.SearchResult), body=fields_of(query))
 
 
 def register_agent(req: m.RegisterAgentRequest, key: str | None = None) -> Call[m.Agent]:
@@ -135,15 +157,15 @@ def register_agent(req: m.RegisterAgentRequest, key: str | None = None) -> Call[
 
 def list_agents(limit: int | None, cursor: str | None) -> Call[m.AgentList]:
     asked = _given(limit=limit, cursor=cursor)
-    return Call("GET", _path("agents"), m.AgentList.model_validate_json, asked)
+    return Call("GET", _path("agents"), _a(m.AgentList), asked)
 
 
 def get_agent(agent_id: str) -> Call[m.Agent]:
-    return Call("GET", _path("agents", agent_id), m.Agent.model_validate_json)
+    return Call("GET", _path("agents", agent_id), _a(m.Agent))
 
 
 def get_agent_stats(agent_id: str) -> Call[m.AgentStats]:
-    return Call("GET", _path("agents", agent_id, "stats"), m.AgentStats.model_validate_json)
+    return Call("GET", _path("agents", agent_id, "stats"), _a(m.AgentStats))
 
 
 def delete_agent(agent_id: str) -> Call[None]:
@@ -158,46 +180,43 @@ def list_sessions(
     agent_id: str | None, status: str | None, limit: int | None, cursor: str | None
 ) -> Call[m.SessionList]:
     asked = _given(agent_id=agent_id or None, status=status, limit=limit, cursor=cursor)
-    return Call("GET", _path("sessions"), m.SessionList.model_validate_json, asked)
+    return Call("GET", _path("sessions"), _a(m.SessionList), asked)
 
 
 def get_session(session_id: str) -> Call[m.Session]:
-    return Call("GET", _path("sessions", session_id), m.Session.model_validate_json)
+    return Call("GET", _path("sessions", session_id), _a(m.Session))
 
 
 def update_session(session_id: str, status: str | None, metadata: dict[str, Any] | None) -> Call[m.Session]:
     body = _given(status=status, metadata=metadata)
-    return Call("PUT", _path("sessions", session_id), m.Session.model_validate_json, body=body)
+    return Call("PUT", _path("sessions", session_id), _a(m.Session), body=body)
 
 
 def get_session_context(session_id: str, opts: m.ContextOptions | None) -> Call[m.SessionContext]:
     path = _path("sessions", session_id, "context")
-    return Call("POST", path, m.SessionContext.model_validate_json, body=fields_of(opts))
+    return Call("POST", path, _a(m.SessionContext), body=fields_of(opts))
 
 
 def delete_session(session_id: str, memories: bool) -> Call[m.SessionDeletion]:
     asked = {"memories": "true"} if memories else {}
-    return Call("DELETE", _path("sessions", session_id), m.SessionDeletion.model_validate_json, asked)
+    return Call("DELETE", _path("sessions", session_id), _a(m.SessionDeletion), asked)
 
 
 def get_deletion(deletion_id: str) -> Call[m.Deletion]:
-    return Call("GET", _path("deletions", deletion_id), m.Deletion.model_validate_json)
+    return Call("GET", _path("deletions", deletion_id), _a(m.Deletion))
 
 
 def list_deletions(limit: int | None) -> Call[m.DeletionList]:
-    return Call("GET", _path("deletions"), m.DeletionList.model_validate_json, _given(limit=limit))
+    return Call("GET", _path("deletions"), _a(m.DeletionList), _given(limit=limit))
 
 
 def me() -> Call[m.Me]:
-    return Call("GET", _path("me"), m.Me.model_validate_json)
-
-
-M = TypeVar("M", bound=BaseModel)
+    return Call("GET", _path("me"), _a(m.Me))
 
 
 def _post(path: str, kind: type[M], body: dict[str, Any], key: str | None) -> Call[M]:
-    return Call("POST", _path(path), kind.model_validate_json, body=body, idempotency_key=key or uuid4().hex)
+    return Call("POST", _path(path), _a(kind), body=body, idempotency_key=key or uuid4().hex)
 
 
 def _listing(path: str, asked: dict[str, Any]) -> Call[m.MemoryList]:
-    return Call("GET", path, m.MemoryList.model_validate_json, asked, has_offset=True)
+    return Call("GET", path, _a(m.MemoryList), asked, has_offset=True)

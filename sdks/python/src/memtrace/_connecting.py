@@ -28,11 +28,15 @@ def address(base_url: str | None) -> str:
 
 
 def key(api_key: str | None) -> str:
-    """As given, else MEMTRACE_API_KEY. Raises ValueError where there is none."""
+    """As given, else MEMTRACE_API_KEY, without space around it. Raises ValueError where there is none."""
     if api_key is None:
         api_key = os.environ.get("MEMTRACE_API_KEY")
     if api_key is None:
         raise ValueError("no API key: pass api_key or set MEMTRACE_API_KEY")
+    api_key = api_key.strip()
+    if not (api_key.isascii() and api_key.isprintable()):
+        # Refused here, as what sends a header would show it in its error.
+        raise ValueError("the API key has characters that no key has")
     return api_key
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 
-from .exceptions import MemtraceError, NoArcInstanceError
+from .exceptions import InvalidResponseError, MemtraceError, NoArcInstanceError
 
 LONGEST_RETRY_AFTER: Final = 60.0
 """Seconds; a server that asks for more is told as an error at once."""
@@ -16,33 +16,55 @@ _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 8.0
 _STATUSES: Final = frozenset({429, 502, 503, 504})
 _FINAL_CODES: Final = frozenset({"store_refused", "store_denied"})
-_FAULTS: Final = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
-"""Connections that were not made or broke. A request that timed out has had its time."""
+_FAULTS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ProxyError)
+"""Connections that were not made, broke, or said nothing in time."""
+_LONGEST_PAUSE: Final = 30.0
+_LONGEST_ASKED_PAUSE: Final = 300.0
 
 
 @dataclass(frozen=True)
 class Retries:
-    """At most so many attempts after the first; after timeouts too where nobody waits for the answer."""
+    """At most so many attempts after the first."""
 
     most: int
-    timeouts: bool = False
 
     def wait_after(self, attempt: int, error: MemtraceError | httpx.TransportError) -> float | None:
         """Seconds until the next attempt, `None` where there is to be none; attempts count from 0."""
-        again = is_passing(error) or (self.timeouts and isinstance(error, httpx.TimeoutException))
-        if attempt >= self.most or not again:
+        if attempt >= self.most or not is_passing(error):
             return None
         told = error.retry_after if isinstance(error, MemtraceError) else None
         if told is not None:
             return told if told <= LONGEST_RETRY_AFTER else None
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 16))
-        return random.uniform(longest / 2, longest)
+        return _jittered(min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 16)))
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may well succeed later."""
+    """Whether the same request may well succeed soon."""
     if not isinstance(error, MemtraceError):
         return isinstance(error, _FAULTS)
-    if isinstance(error, NoArcInstanceError) or error.code in _FINAL_CODES:
-        return False
-    return error.status_code in _STATUSES
+    return error.status_code in _STATUSES and not _is_final(error)
+
+
+def is_for_now(error: Exception) -> bool:
+    """Whether the server may take the same memories some day: it is not there, or it fails."""
+    if not isinstance(error, MemtraceError):
+        return isinstance(error, _FAULTS)
+    if isinstance(error, InvalidResponseError):
+        return True
+    return (error.status_code in (408, 429) or error.status_code >= 500) and not _is_final(error)
+
+
+def pause_after(misses: int, error: Exception) -> float:
+    """Seconds that a writer waits after so many turns in a row that failed, the last one with this error."""
+    pause = _jittered(min(_LONGEST_PAUSE, 2.0 ** min(misses - 1, 16)))
+    told = error.retry_after if isinstance(error, MemtraceError) else None
+    return max(pause, min(told or 0.0, _LONGEST_ASKED_PAUSE))
+
+
+def _is_final(error: MemtraceError) -> bool:
+    """Whether an operator has to do something first."""
+    return isinstance(error, NoArcInstanceError) or error.code in _FINAL_CODES
+
+
+def _jittered(longest: float) -> float:
+    return random.uniform(longest / 2, longest)

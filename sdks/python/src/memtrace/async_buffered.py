@@ -8,25 +8,28 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TypeVar
 
 from typing_extensions import Self, Unpack
 
-from ._buffer import Buffer, Delivery, Entry, Outcome, WriteCounts, WriteResult, unwritten
+from ._buffer import Buffer, Delivery, Entry, Outcome, WriteCounts, WriteResult, not_sent, unwritten
 from ._calls import Call
-from ._retries import Retries
+from ._retries import is_for_now, pause_after
 from ._shortcuts import DecisionFields, MemoryFields, decided, remembered
 from .buffered import CLOSE_SECONDS
 from .exceptions import BufferFullError
 from .models import AddedMemories, AddMemoryRequest
 
-Run = Callable[[Call[AddedMemories], Retries], Awaitable[AddedMemories]]
+Run = Callable[[Call[AddedMemories]], Awaitable[AddedMemories]]
+T = TypeVar("T")
 
 
 class AsyncBufferedWriter:
     """Takes memories at once, stores them in order, and answers for each: stored, or told as failed.
 
-    A full buffer makes `add` wait. Failures go to `on_result`, or are raised by the next `flush` or `close`;
-    until then they hold their room. It belongs to one event loop, and has to be closed before that ends.
+    While the server cannot take them they wait, and a full buffer makes `add` wait. Failures go to
+    `on_result`, or are raised by the next `flush` or `close`; until then they hold their room. It belongs to
+    one event loop, and has to be closed before that ends.
     """
 
     def __init__(
@@ -37,10 +40,13 @@ class AsyncBufferedWriter:
         max_delay: float,
         max_pending: int,
         max_pending_bytes: int,
-        max_retries: int,
         on_result: Callable[[WriteResult], object] | None = None,
+        on_retry: Callable[[Exception], object] | None = None,
     ) -> None:
-        """`on_result` is called for each memory, in the event loop."""
+        """`on_result` is called for each memory, `on_retry` whenever the server could not take some for now.
+
+        Both in the event loop.
+        """
         self._run = run
         self._buffer = Buffer(
             max_batch=max_batch,
@@ -48,10 +54,14 @@ class AsyncBufferedWriter:
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
         )
-        self._retries = Retries(max_retries, timeouts=True)
         self._on_result = on_result
+        self._on_retry = on_retry
         self._changed = asyncio.Event()
         self._hurry = 0
+        self._urged = 0
+        self._stuck: Exception | None = None
+        self._misses = 0
+        self._stalls = 0
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._callback_error: Exception | None = None
@@ -79,7 +89,7 @@ class AsyncBufferedWriter:
         try:
             await asyncio.wait_for(self._take(entry), timeout)
         except asyncio.TimeoutError:
-            raise BufferFullError(f"{self.pending} memories wait to be stored") from None
+            raise BufferFullError(f"{self.pending} memories wait to be stored") from self._stuck
 
     async def remember(self, agent_id: str, content: str, **fields: Unpack[MemoryFields]) -> None:
         """`add` of what the client's `remember` stores."""
@@ -94,18 +104,19 @@ class AsyncBufferedWriter:
     async def flush(self, timeout: float | None = None) -> WriteCounts:
         """Returns when all that was added before is settled.
 
-        Raises BufferedWriteError with the failures nobody was told of, what `on_result` raised, or
-        TimeoutError.
+        Raises what keeps the server from taking it for now, or TimeoutError: the memories wait on. Raises
+        BufferedWriteError with the failures nobody was told of, or what a listener raised.
         """
         until = self._buffer.put_so_far
         if self._buffer.settled_so_far >= until:
             timeout = None
         self._hurry += 1
-        self._notify()
+        self._urge()
         try:
-            await asyncio.wait_for(self._settled(until), timeout)
+            await asyncio.wait_for(self._settled(until, self._stalls), timeout)
         except asyncio.TimeoutError:
-            raise TimeoutError(f"{self.pending} memories are still to be stored after {timeout} s") from None
+            message = f"{self.pending} memories are still to be stored after {timeout} seconds"
+            raise TimeoutError(message) from self._stuck
         finally:
             self._hurry -= 1
         return self._tell()
@@ -113,7 +124,8 @@ class AsyncBufferedWriter:
     async def close(self, timeout: float | None = CLOSE_SECONDS) -> WriteCounts:
         """Stores what is left, and takes nothing any more. May be called again.
 
-        What is not stored after `timeout` seconds has failed, what is on its way then too. Raises as `flush`.
+        While the server cannot take it, it tries on for `timeout` seconds; what is not stored then has
+        failed, what is on its way too. Raises as `flush` does when all is settled.
         """
         await self._finish(timeout)
         return self._tell()
@@ -132,7 +144,7 @@ class AsyncBufferedWriter:
 
     async def _finish(self, timeout: float | None) -> None:
         self._closed = True
-        self._notify()
+        self._urge()
         task = self._task
         if task is None:
             return
@@ -169,9 +181,16 @@ class AsyncBufferedWriter:
             self._task = asyncio.create_task(self._work(), name="memtrace-buffer")
         self._notify()
 
-    async def _settled(self, until: int) -> None:
+    async def _settled(self, until: int, stalls: int) -> None:
         while self._buffer.settled_so_far < until:
+            if self._stuck is not None and self._stalls > stalls:
+                raise self._stuck
             await self._changed.wait()
+
+    def _urge(self) -> None:
+        """Ends a pause between turns."""
+        self._urged += 1
+        self._notify()
 
     def _notify(self) -> None:
         """Wakes all who wait, and lets the next ones wait for the next change."""
@@ -192,7 +211,7 @@ class AsyncBufferedWriter:
                 )
                 warnings.warn(message, RuntimeWarning, stacklevel=1)
             self._closed = True
-            self._settle(self._buffer.abandon())
+            self._settle(self._buffer.abandon(self._stuck or not_sent()))
 
     async def _next(self) -> list[Entry]:
         """The next batch; none when closed and empty."""
@@ -207,10 +226,31 @@ class AsyncBufferedWriter:
                 await asyncio.wait_for(self._changed.wait(), due)
 
     async def _attempt(self, call: Call[AddedMemories]) -> Outcome:
-        try:
-            return await self._run(call, self._retries)
-        except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
-            return e
+        """What comes of the call. It is sent again, as it is, while the server cannot take it for now."""
+        while True:
+            try:
+                outcome: Outcome = await self._run(call)
+            except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
+                outcome = e
+            if not (isinstance(outcome, Exception) and is_for_now(outcome)):
+                self._stuck, self._misses = None, 0
+                return outcome
+            await self._stall(outcome)
+
+    async def _stall(self, error: Exception) -> None:
+        """Says that the server cannot take memories for now, and waits until it is worth another turn."""
+        self._misses += 1
+        self._stalls += 1
+        self._stuck = error
+        urged = self._urged
+        self._notify()
+        self._tell_listener(self._on_retry, error)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._urged_since(urged), pause_after(self._misses, error))
+
+    async def _urged_since(self, urged: int) -> None:
+        while self._urged == urged:
+            await self._changed.wait()
 
     def _settle(self, results: list[WriteResult]) -> None:
         try:
@@ -220,10 +260,13 @@ class AsyncBufferedWriter:
             self._notify()
 
     def _call_back(self, results: list[WriteResult]) -> None:
-        if self._on_result is None:
-            return
         for result in results:
-            try:
-                self._on_result(result)
-            except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
-                self._callback_error = self._callback_error or e
+            self._tell_listener(self._on_result, result)
+
+    def _tell_listener(self, listener: Callable[[T], object] | None, told: T) -> None:
+        if listener is None:
+            return
+        try:
+            listener(told)
+        except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+            self._callback_error = self._callback_error or e

@@ -121,8 +121,8 @@ class AsyncMemtrace(AsyncConnection):
         max_delay: float = 0.5,
         max_pending: int = 10_000,
         max_pending_bytes: int = 64 * 1024 * 1024,
-        max_retries: int = 7,
         on_result: Callable[[WriteResult], object] | None = None,
+        on_retry: Callable[[Exception], object] | None = None,
     ) -> AsyncBufferedWriter:
         """A writer that takes memories at once and stores them in batches in the background. Close it."""
         writer = AsyncBufferedWriter(
@@ -131,8 +131,8 @@ class AsyncMemtrace(AsyncConnection):
             max_delay=max_delay,
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
-            max_retries=max_retries,
             on_result=on_result,
+            on_retry=on_retry,
         )
         self._writers.add(writer)
         return writer

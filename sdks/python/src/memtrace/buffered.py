@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 from typing_extensions import Self, Unpack
 
 from ._buffer import Buffer, Delivery, Entry, Outcome, WriteCounts, WriteResult, not_sent, unwritten
 from ._calls import Call
-from ._retries import Retries
+from ._retries import is_for_now, pause_after
 from ._shortcuts import DecisionFields, MemoryFields, decided, remembered
 from .exceptions import BufferFullError
 from .models import AddedMemories, AddMemoryRequest
@@ -22,15 +22,16 @@ from .models import AddedMemories, AddMemoryRequest
 __all__ = ["BufferedWriter", "WriteCounts", "WriteResult"]
 
 CLOSE_SECONDS: Final = 60.0
-Run = Callable[[Call[AddedMemories], Retries, Callable[[float], object]], AddedMemories]
+T = TypeVar("T")
+Run = Callable[[Call[AddedMemories], Callable[[float], object]], AddedMemories]
 
 
 class BufferedWriter:
     """Takes memories at once, stores them in order, and answers for each: stored, or told as failed.
 
-    A full buffer makes `add` wait. Failures go to `on_result`, or are raised by the next `flush` or `close`;
-    until then they hold their room. Threads may share it. A program that ends without closing it closes it
-    while it ends.
+    While the server cannot take them they wait, and a full buffer makes `add` wait. Failures go to
+    `on_result`, or are raised by the next `flush` or `close`; until then they hold their room. Threads may
+    share it. A program that ends without closing it closes it while it ends.
     """
 
     def __init__(
@@ -41,10 +42,13 @@ class BufferedWriter:
         max_delay: float,
         max_pending: int,
         max_pending_bytes: int,
-        max_retries: int,
         on_result: Callable[[WriteResult], object] | None = None,
+        on_retry: Callable[[Exception], object] | None = None,
     ) -> None:
-        """`on_result` is called for each memory in the writer's own thread, and must not call the writer."""
+        """`on_result` is called for each memory, `on_retry` whenever the server could not take some for now.
+
+        Both in the writer's own thread; they must not call the writer.
+        """
         self._run = run
         self._process = os.getpid()
         self._buffer = Buffer(
@@ -53,11 +57,15 @@ class BufferedWriter:
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
         )
-        self._retries = Retries(max_retries, timeouts=True)
         self._on_result = on_result
+        self._on_retry = on_retry
         self._changed = threading.Condition()
         self._gave_up = threading.Event()
         self._hurry = 0
+        self._urged = 0
+        self._stuck: Exception | None = None
+        self._misses = 0
+        self._stalls = 0
         self._closed = False
         self._thread: threading.Thread | None = None
         self._callback_error: Exception | None = None
@@ -103,27 +111,34 @@ class BufferedWriter:
     def flush(self, timeout: float | None = None) -> WriteCounts:
         """Returns when all that was added before is settled.
 
-        Raises BufferedWriteError with the failures nobody was told of, what `on_result` raised, or
-        TimeoutError.
+        Raises what keeps the server from taking it for now, or TimeoutError: the memories wait on. Raises
+        BufferedWriteError with the failures nobody was told of, or what a listener raised.
         """
         self._refuse_other_process()
         self._refuse_own_thread()
         with self._changed:
-            until = self._buffer.put_so_far
+            until, stalls = self._buffer.put_so_far, self._stalls
             self._hurry += 1
-            self._changed.notify_all()
+            self._urge()
             try:
-                done = self._changed.wait_for(lambda: self._buffer.settled_so_far >= until, timeout)
+                self._changed.wait_for(
+                    lambda: self._buffer.settled_so_far >= until or (self._stuck and self._stalls > stalls),
+                    timeout,
+                )
             finally:
                 self._hurry -= 1
-        if not done:
-            raise TimeoutError(f"{self.pending} memories are still to be stored after {timeout} seconds")
-        return self._tell()
+            if self._buffer.settled_so_far >= until:
+                return self._tell()
+            if self._stuck is not None and self._stalls > stalls:
+                raise self._stuck
+            message = f"{self._buffer.pending} memories are still to be stored after {timeout} seconds"
+            raise TimeoutError(message) from self._stuck
 
     def close(self, timeout: float | None = CLOSE_SECONDS) -> WriteCounts:
         """Stores what is left, and takes nothing any more. May be called again.
 
-        After `timeout` seconds the request under way is awaited, and the rest has failed. Raises as `flush`.
+        While the server cannot take it, it tries on for `timeout` seconds; then the request under way is
+        awaited, and the rest has failed. Raises as `flush` does when all is settled.
         """
         self._refuse_own_thread()
         if os.getpid() != self._process:
@@ -147,14 +162,16 @@ class BufferedWriter:
     def _finish(self, timeout: float | None) -> None:
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            self._urge()
         if self._thread is None:
             return
         try:
             self._thread.join(timeout)
         finally:
             # Also when this wait is interrupted: the thread ends after its request at the latest.
-            self._gave_up.set()
+            with self._changed:
+                self._gave_up.set()
+                self._changed.notify_all()
         self._thread.join()
         atexit.unregister(self.close)
 
@@ -176,14 +193,19 @@ class BufferedWriter:
         if threading.current_thread() is self._thread:
             timeout = 0.0
         if not self._changed.wait_for(may_go_on, timeout):
-            raise BufferFullError(f"{self._buffer.pending} memories wait to be stored")
+            raise BufferFullError(f"{self._buffer.pending} memories wait to be stored") from self._stuck
         if self._buffer.is_stuck(entry) and not self._closed:
             failures = self._buffer.tell()
             raise unwritten(failures) from failures[0].error
 
+    def _urge(self) -> None:
+        """Ends a pause between turns."""
+        self._urged += 1
+        self._changed.notify_all()
+
     def _refuse_own_thread(self) -> None:
         if threading.current_thread() is self._thread:
-            raise RuntimeError("on_result must not wait for the writer that calls it")
+            raise RuntimeError("a listener must not wait for the writer that calls it")
 
     def _refuse_other_process(self) -> None:
         if os.getpid() != self._process:
@@ -205,7 +227,7 @@ class BufferedWriter:
             # Nothing is left but where a listener ended this thread.
             with self._changed:
                 self._closed = True
-                left = self._buffer.abandon()
+                left = self._buffer.abandon(self._stuck or not_sent())
             self._settle(left)
 
     def _next(self) -> list[Entry]:
@@ -221,16 +243,34 @@ class BufferedWriter:
                 self._changed.wait(due)
 
     def _attempt(self, call: Call[AddedMemories]) -> Outcome:
-        try:
-            if self._gave_up.is_set():
-                raise not_sent()
-            return self._run(call, self._retries, self._pause)
-        except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
-            return e
+        """What comes of the call. It is sent again, as it is, while the server cannot take it for now."""
+        while not self._gave_up.is_set():
+            try:
+                outcome: Outcome = self._run(call, self._pause)
+            except Exception as e:  # noqa: BLE001 - whatever it is, it is told with each memory
+                outcome = e
+            if not (isinstance(outcome, Exception) and is_for_now(outcome)):
+                self._stuck, self._misses = None, 0
+                return outcome
+            self._stall(outcome)
+        return self._stuck or not_sent()
+
+    def _stall(self, error: Exception) -> None:
+        """Says that the server cannot take memories for now, and waits until it is worth another turn."""
+        with self._changed:
+            self._misses += 1
+            self._stalls += 1
+            self._stuck = error
+            urged = self._urged
+            self._changed.notify_all()
+        self._tell_listener(self._on_retry, error)
+        pause = pause_after(self._misses, error)
+        with self._changed:
+            self._changed.wait_for(lambda: self._gave_up.is_set() or self._urged != urged, pause)
 
     def _pause(self, seconds: float) -> None:
         if self._gave_up.wait(seconds):
-            raise not_sent()
+            raise self._stuck or not_sent()
 
     def _settle(self, results: list[WriteResult]) -> None:
         try:
@@ -241,10 +281,13 @@ class BufferedWriter:
                 self._changed.notify_all()
 
     def _call_back(self, results: list[WriteResult]) -> None:
-        if self._on_result is None:
-            return
         for result in results:
-            try:
-                self._on_result(result)
-            except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
-                self._callback_error = self._callback_error or e
+            self._tell_listener(self._on_result, result)
+
+    def _tell_listener(self, listener: Callable[[T], object] | None, told: T) -> None:
+        if listener is None:
+            return
+        try:
+            listener(told)
+        except Exception as e:  # noqa: BLE001 - the caller's code; raised by the next flush or close
+            self._callback_error = self._callback_error or e
