@@ -197,6 +197,19 @@ def test_a_request_written_by_hand_is_one_too() -> None:
     assert (asked.method, asked.path, asked.client_ip, asked.request_id) == ("GET", "/health", "", "")
 
 
+def test_a_request_without_a_context_is_one_too() -> None:
+    event = first(requestContext=None)
+    assert kind_of(event) == "http"
+    assert http_event(event).path == MEMORIES
+
+
+def test_the_name_that_an_http_api_gives_a_request_is_one_of_ours() -> None:
+    """As AWS shows it, with the padding of base64."""
+    event = second()
+    event["requestContext"] = {**event["requestContext"], "requestId": "JKJaXmPLvHcESHA="}
+    assert http_event(event).request_id == "JKJaXmPLvHcESHA"
+
+
 def test_a_missing_body_is_empty() -> None:
     asked = http_event(recorded("v1-missing-body"))
     assert asked.body == b""

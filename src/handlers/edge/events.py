@@ -63,7 +63,9 @@ def kind_of(event: object) -> Kind:
     """Told by what is in it, whoever sent it."""
     if not isinstance(event, Mapping):
         return "unknown"
-    context = event.get("requestContext", {} if "httpMethod" in event else None)
+    context = event.get("requestContext")
+    if context is None and "httpMethod" in event:
+        context = {}
     if isinstance(context, Mapping):
         is_second = event.get("version") == "2.0" and isinstance(context.get("http"), Mapping)
         is_http = is_second or isinstance(event.get("httpMethod"), str)
@@ -123,7 +125,8 @@ def _second(event: Event) -> HttpEvent:
         headers=_told(_last_of_each(None, event.get("headers")), body),
         body=body,
         client_ip=str(http.get("sourceIp") or ""),
-        request_id=str(context.get("requestId") or ""),
+        # An HTTP API's ends with padding, which ids of ours do not have.
+        request_id=str(context.get("requestId") or "").rstrip("="),
     )
 
 

@@ -152,4 +152,4 @@ def _not_started(request_id: str) -> Result:
 
 
 def _request_id(event: Any) -> str:
-    return str(event.get("requestContext", {}).get("requestId") or "")
+    return str((event.get("requestContext") or {}).get("requestId") or "")
