@@ -57,6 +57,7 @@ class ServerSettings:
     health_details: bool = setting(
         True, "whether `/health` and `/ready`, which ask for no key, list the orgs"
     )
+    metrics: bool = setting(True, "whether `/metrics`, which asks for no key, is served")
     console: bool = setting(True, "whether the console is served at `/console`")
     cors_origins: tuple[str, ...] = setting(
         ("*",), "origins whose pages may call the API; `*` is any, an empty list is none"

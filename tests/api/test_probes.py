@@ -61,6 +61,11 @@ async def test_details_can_be_hidden(api: Api) -> None:
     assert set((await hidden.get("/ready")).json) == {"status", "reason"}
 
 
+async def test_numbers_can_be_hidden(api: Api) -> None:
+    hidden = api.with_doors(shows_metrics=False)
+    assert_error(await hidden.as_("").get("/metrics"), 404, "not_found", "no such route")
+
+
 async def test_ready_when_every_store_answers(timed: Api, clock: ManualClock) -> None:
     await post(timed, clock)
     answer = await timed.as_("").get("/ready")

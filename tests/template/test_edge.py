@@ -200,6 +200,7 @@ def test_what_is_on_the_internet_names_no_orgs_and_asks_for_keys(stack: Stack) -
     given = settings_of(edge(stack))
     assert given.server.health_details is False
     assert given.auth.enabled is True
+    assert given.server.metrics is False
 
 
 def test_bindings_lead_neither_into_the_sandbox_nor_in_the_clear() -> None:

@@ -51,6 +51,7 @@ def doors_of(services: Services) -> Doors:
         outstanding=services.outstanding,
         console=Shelf() if settings.server.console else None,
         shows_details=settings.server.health_details,
+        shows_metrics=settings.server.metrics,
         origins=frozenset(settings.server.cors_origins),
     )
 

@@ -41,5 +41,7 @@ class Doors:
     """None where the operator switched it off."""
     shows_details: bool
     """Whether probes, which need no key, tell of single orgs."""
+    shows_metrics: bool
+    """Whether numbers are told at all, as they need no key either."""
     origins: frozenset[str] = frozenset()
     """Whose pages may speak MCP, beside those of this machine."""

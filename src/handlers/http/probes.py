@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from core.exposition import joined
 from core.health import StoreState
+from core.model.errors import NotFound
 from handlers.http import present
 from handlers.http.answers import HealthAnswer, LiveAnswer, ReadyAnswer
 from handlers.http.ask import Ask, Reply
@@ -57,6 +58,8 @@ async def live(doors: Doors, ask: Ask) -> Reply:
 
 async def metrics(doors: Doors, ask: Ask) -> Reply:
     """The server's own numbers, and those that the flusher posted last."""
+    if not doors.shows_metrics:
+        raise NotFound("no such route", hint="the operator switched numbers off: `server.metrics`")
     total = await doors.ledger.total()
     now = doors.clock.micros()
     doors.metrics.gauge("memtrace_buffer_size", total.owed + total.delivered)
