@@ -128,11 +128,12 @@ def test_the_description_of_a_version_is_not_too_long() -> None:
         JournalShards=64,
         MasterKeySecretArn=arn,
         SubnetIds=",".join(["subnet-" + "0" * 17] * 5),
-        TableName="t" * 100,
+        TableName="t" * 88,
+        KmsKeyArn="arn:aws:kms:eu-central-1:123456789012:key/mrk-" + "0" * 32,
     )
     (version,) = longest.of_type("AWS::Lambda::Version").values()
     assert "s" * 64 in version["Description"]
-    assert version["Description"].count("subnet-") == 2
+    assert version["Description"].count(" " + "0" * 17) == 2
     assert len(version["Description"]) <= 256
 
 
@@ -199,8 +200,8 @@ def test_every_variable_is_a_setting_and_every_value_fits(stack: Stack) -> None:
 def test_what_is_on_the_internet_names_no_orgs_and_asks_for_keys(stack: Stack) -> None:
     given = settings_of(edge(stack))
     assert given.server.health_details is False
-    assert given.auth.enabled is True
     assert given.server.metrics is False
+    assert given.auth.enabled is True
 
 
 def test_bindings_lead_neither_into_the_sandbox_nor_in_the_clear() -> None:
