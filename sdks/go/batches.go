@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	triesWhileClosing = 3
 	largestBatch      = 3 << 20 // bytes; a server takes 4 MB
 	longestPause      = 30 * time.Second
 	longestAskedPause = 5 * time.Minute
@@ -178,8 +177,11 @@ func (w *BufferedWriter) conclude(sent *batch, answer *AddedMemories, err error)
 	}
 	var refusal *APIError
 	if comesToPass(err) || !errors.As(err, &refusal) {
-		left := w.stall(err)
-		w.settle(left, failed(left, err))
+		left, reason := w.stall(err)
+		w.settle(left, failed(left, reason))
+		if len(left) == 0 && w.options.OnRetry != nil {
+			w.options.OnRetry(err)
+		}
 		return
 	}
 	rest, wrong := sent.apart(refusal)
@@ -226,18 +228,21 @@ func (w *BufferedWriter) advance(rest []*batch) {
 	w.notify()
 }
 
-// stall keeps the batch for another attempt. While closing, the third in a row is the last, and all that is pending
-// is returned, to be given up.
-func (w *BufferedWriter) stall(err error) []entry {
+// stall keeps the batch for another attempt. When Close is out of time, all that is pending is returned, to be given up
+// for what the last attempt failed for.
+func (w *BufferedWriter) stall(err error) ([]entry, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tries++
-	if !w.closed || (w.tries < triesWhileClosing && w.context.Err() == nil) {
+	if w.context.Err() == nil {
+		w.tries++
 		w.stalls++
 		w.stuck = err
 		w.resume = time.Now().Add(w.pause(w.tries, err))
 		w.notify()
-		return nil
+		return nil, nil
+	}
+	if w.stuck != nil {
+		err = w.stuck
 	}
 	var left []entry
 	for _, one := range w.work {
@@ -245,7 +250,16 @@ func (w *BufferedWriter) stall(err error) []entry {
 	}
 	left = append(left, w.queue...)
 	w.work, w.queue = nil, nil
-	return left
+	return left, err
+}
+
+// giveUp ends the request under way, and the pause before the next.
+func (w *BufferedWriter) giveUp() {
+	w.cancel()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.resume = time.Time{}
+	w.notify()
 }
 
 // pauseAfter is how long a writer waits after attempts that changed nothing: longer each time, up to half a minute, or

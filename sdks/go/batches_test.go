@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,6 +60,39 @@ func TestFaultsThatPassLoseNothingAndStoreNothingTwice(t *testing.T) {
 			same(t, len(kept.bodies), 2)
 		})
 	}
+}
+
+func TestCloseTriesOnUntilItsContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(background)
+	turns := 0
+	writer, kept := buffered(t, BufferOptions{OnRetry: func(err error) {
+		if turns++; turns == 20 || !errors.Is(err, ErrUnavailable) {
+			cancel()
+		}
+	}})
+	kept.down = true
+	writer.mu.Lock()
+	writer.pause = func(turn int, _ error) time.Duration { return time.Duration(turn/20) * time.Hour }
+	writer.mu.Unlock()
+	add(t, writer, "1", "2")
+	err := writer.Close(ctx)
+	same(t, failuresOf(err), []string{"1", "2"})
+	same(t, errors.Is(err, ErrUnavailable), true)
+	same(t, turns, 20)
+}
+
+func TestALongOutageIsRiddenOver(t *testing.T) {
+	var outage []http.HandlerFunc
+	for range 50 {
+		outage = append(outage, busy)
+	}
+	writer, kept := buffered(t, BufferOptions{MaxBatch: 2}, outage...)
+	add(t, writer, "1", "2", "3")
+	if err := writer.Close(background); err != nil {
+		t.Fatal(err)
+	}
+	same(t, kept.stored(), []string{"1", "2", "3"})
+	same(t, len(kept.bodies), 2)
 }
 
 func TestAnInvalidMemoryDoesNotTakeItsBatchAlong(t *testing.T) {

@@ -13,6 +13,7 @@ const (
 	defaultMaxDelay        = 500 * time.Millisecond
 	defaultMaxPending      = 10_000
 	defaultMaxPendingBytes = 64 << 20
+	longestClose           = time.Minute
 )
 
 // BufferOptions say how memories are put together. What is 0 has its default.
@@ -28,6 +29,9 @@ type BufferOptions struct {
 	// OnResult is told what became of each memory, in the writer's own goroutine. It must not call the writer. Without
 	// it failures are the error of the next Flush or Close.
 	OnResult func(WriteResult)
+	// OnRetry is told, in the same goroutine, each time that the server could not take memories for now. It must not
+	// call the writer either.
+	OnRetry func(error)
 }
 
 // What becomes of a memory.
@@ -76,6 +80,7 @@ type BufferedWriter struct {
 	options    BufferOptions
 	batchBytes int
 	pause      func(tries int, stuck error) time.Duration
+	patience   time.Duration   // of Close, where its context has no deadline
 	context    context.Context // of all requests; ended when Close runs out of time
 	cancel     context.CancelFunc
 	done       chan struct{}
@@ -111,6 +116,7 @@ func (c *Client) Buffered(options *BufferOptions) *BufferedWriter {
 		options:    settled,
 		batchBytes: largestBatch,
 		pause:      func(tries int, stuck error) time.Duration { return pauseAfter(tries, stuck, c.random()) },
+		patience:   longestClose,
 		context:    ctx,
 		cancel:     cancel,
 		done:       make(chan struct{}),
@@ -163,20 +169,26 @@ func (w *BufferedWriter) Flush(ctx context.Context) error {
 	}
 }
 
-// Close takes no more memories, sends what is pending and returns when the writer has ended. Nothing is lost without a
-// word: what was not stored, also because the context ended first, was told to OnResult or is a *BufferedWriteError.
-// Closing again returns nil.
+// Close takes no more memories, sends what is pending and returns when the writer has ended. While the server cannot
+// take it, it tries on until the context ends, for a minute where that has no deadline. Nothing is lost without a word:
+// what was not stored then was told to OnResult or is a *BufferedWriteError. Closing again returns nil.
 func (w *BufferedWriter) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed, w.tries, w.resume = true, 0, time.Time{}
 		w.notify()
 	}
+	patience := w.patience
 	w.mu.Unlock()
+	if _, limited := ctx.Deadline(); !limited {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = bounded
+	}
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		w.cancel()
+		w.giveUp()
 		<-w.done
 	}
 	w.mu.Lock()

@@ -124,6 +124,9 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 func TestCloseTellsEverythingThatADeadServerDidNotTake(t *testing.T) {
 	writer, kept := buffered(t, BufferOptions{MaxBatch: 2})
 	kept.down = true
+	writer.mu.Lock()
+	writer.patience = 20 * time.Millisecond
+	writer.mu.Unlock()
 	add(t, writer, "1", "2", "3", "4", "5")
 	err := writer.Close(background)
 	same(t, failuresOf(err), []string{"1", "2", "3", "4", "5"})
@@ -292,7 +295,7 @@ func TestManyGoroutinesAddFlushAndClose(t *testing.T) {
 
 func TestOptionsHaveDefaultsAndLimits(t *testing.T) {
 	writer := New("http://127.0.0.1:1", "").Buffered(nil)
-	same(t, writer.options, BufferOptions{200, 500 * time.Millisecond, 10_000, 64 << 20, nil})
+	same(t, writer.options, BufferOptions{200, 500 * time.Millisecond, 10_000, 64 << 20, nil, nil})
 	if err := writer.Close(background); err != nil {
 		t.Error(err)
 	}

@@ -68,7 +68,7 @@ func exchange[T any](ctx context.Context, c *Client, request *call) (*T, error) 
 }
 
 // do makes attempts until one is answered, or none is worth making, and decodes the answer into value, which may be
-// nil. What comes out is an *APIError, a *ConnectionError, or the error of the context.
+// nil. What comes out is an *APIError, a *TransportError, or the error of the context.
 func (c *Client) do(ctx context.Context, request *call, value any) error {
 	if c.invalid != nil {
 		return c.invalid
@@ -107,7 +107,7 @@ func (c *Client) attempt(ctx context.Context, request *call, value any) error {
 	case errors.Is(err, errTooLong):
 		return unreadable(status, header, err)
 	case err != nil:
-		return &ConnectionError{Op: request.op(), Err: err}
+		return &TransportError{Op: request.op(), Err: err}
 	case status < 200 || status > 299:
 		return errorOf(status, header, body)
 	case value == nil:

@@ -126,8 +126,8 @@ func TestAnAttemptThatTakesTooLongIsTriedAgainAndToldAsATimeout(t *testing.T) {
 	}
 	_, err := client.Me(background)
 	close(release)
-	var failure *ConnectionError
-	if !errors.As(err, &failure) || !failure.Timeout() || !errors.Is(err, ErrConnection) || waits != 1 {
+	var failure *TransportError
+	if !errors.As(err, &failure) || !failure.Timeout() || !errors.Is(err, ErrTransport) || waits != 1 {
 		t.Errorf("%v after %d waits", err, waits)
 	}
 	if failure != nil && failure.Op != "GET /api/v1/me" {
@@ -139,7 +139,7 @@ func TestARefusedConnectionIsNoTimeout(t *testing.T) {
 	server := httptest.NewServer(answer(200, me))
 	server.Close()
 	_, err := New(server.URL, key, WithRetries(0), WithTimeout(0)).Me(background)
-	var failure *ConnectionError
+	var failure *TransportError
 	if !errors.As(err, &failure) || failure.Timeout() {
 		t.Errorf("%v", err)
 	}
@@ -152,7 +152,7 @@ func TestAContextThatEndsIsItsOwnError(t *testing.T) {
 		<-r.Context().Done()
 	})
 	_, err := serve(t, handler).Me(ctx)
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrConnection) || number.Load() != 1 {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrTransport) || number.Load() != 1 {
 		t.Errorf("%v after %d requests", err, number.Load())
 	}
 }
@@ -298,7 +298,7 @@ func TestNoOptionsAreTheDefaults(t *testing.T) {
 
 func TestAddMemoriesReturnsWhatWasCreated(t *testing.T) {
 	client := serve(t, answer(201, `{"memories":[{"id":"mem_1"}],"count":1,"duplicates":1}`))
-	created, err := client.AddMemories(background, []AddMemoryRequest{{Content: "a"}, {Content: "a"}})
+	created, err := client.AddMemories(background, []*AddMemoryRequest{{Content: "a"}, {Content: "a"}})
 	if err != nil || len(created) != 1 || created[0].ID != "mem_1" {
 		t.Errorf("%v, %v", created, err)
 	}

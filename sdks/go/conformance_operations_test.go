@@ -3,7 +3,6 @@ package sdk
 import (
 	"context"
 	"reflect"
-	"strings"
 )
 
 type arguments func(into any)
@@ -30,14 +29,11 @@ type listArguments struct {
 }
 
 func (a listArguments) options() *ListOptions {
-	options := ListOptions{
+	return &ListOptions{
 		AgentID: a.AgentID, SessionID: a.SessionID, MemoryType: a.MemoryType, EventType: a.EventType,
 		Since: a.Since, Until: a.Until, Limit: a.Limit, Offset: a.Offset, Order: a.Order, Cursor: a.Cursor,
+		Tags: a.Tags,
 	}
-	if a.Tags != "" {
-		options.Tags = strings.Split(a.Tags, ",")
-	}
-	return &options
 }
 
 type pageArguments struct {

@@ -121,7 +121,7 @@ var kinds = map[string]error{
 	"conflict":        ErrConflict,
 	"rate_limited":    ErrRateLimited,
 	"no_arc_instance": ErrNoArcInstance,
-	"connection":      ErrConnection,
+	"connection":      ErrTransport,
 }
 
 func sameError(t *testing.T, err error, due map[string]any) {

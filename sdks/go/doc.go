@@ -11,7 +11,7 @@
 //
 // What the server answers with an error is an [*APIError], which [errors.Is] tells apart: [ErrNotFound],
 // [ErrConflict], [ErrDuplicate], [ErrAuthentication], [ErrForbidden], [ErrRateLimited], [ErrNoArcInstance],
-// [ErrUnavailable] and more. Where there was no answer at all it is a [*ConnectionError], which is [ErrConnection].
+// [ErrUnavailable] and more. Where there was no answer at all it is a [*TransportError], which is [ErrTransport].
 // A context that ended comes out as its own error.
 //
 // # Retries

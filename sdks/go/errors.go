@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// What errors.Is tells apart. All but ErrConnection and ErrClosed are said of an *APIError.
+// What errors.Is tells apart. All but ErrTransport and ErrClosed are said of an *APIError.
 var (
 	// ErrInvalidRequest: something of the request is missing or wrong (400); Field says what.
 	ErrInvalidRequest = errors.New("memtrace: invalid request")
@@ -34,8 +34,8 @@ var (
 	ErrUnavailable = errors.New("memtrace: unavailable")
 	// ErrInvalidResponse: the answer was none that a Memtrace server gives.
 	ErrInvalidResponse = errors.New("memtrace: invalid response")
-	// ErrConnection: there was no answer: the connection failed, or the attempt timed out.
-	ErrConnection = errors.New("memtrace: connection failed")
+	// ErrTransport: there was no answer: the connection failed, or the attempt timed out.
+	ErrTransport = errors.New("memtrace: connection failed")
 	// ErrClosed: the BufferedWriter takes no more memories.
 	ErrClosed = errors.New("memtrace: the writer is closed")
 )
@@ -132,9 +132,9 @@ func (e *APIError) isNoArcInstance() bool {
 		(e.Code == "no_arc_instance" || strings.Contains(strings.ToLower(e.Message), "arc instance"))
 }
 
-// ConnectionError says that there was no answer to a request. A write may or may not have been stored; sending it
+// TransportError says that there was no answer to a request. A write may or may not have been stored; sending it
 // again stores nothing twice within the server's dedup window.
-type ConnectionError struct {
+type TransportError struct {
 	// Op is the request, as "POST /api/v1/memories".
 	Op string
 	// Err is what happened.
@@ -142,16 +142,16 @@ type ConnectionError struct {
 }
 
 // Error says what happened to which request.
-func (e *ConnectionError) Error() string { return "memtrace: " + e.Op + ": " + e.Err.Error() }
+func (e *TransportError) Error() string { return "memtrace: " + e.Op + ": " + e.Err.Error() }
 
 // Unwrap is what happened.
-func (e *ConnectionError) Unwrap() error { return e.Err }
+func (e *TransportError) Unwrap() error { return e.Err }
 
-// Is says that it is ErrConnection.
-func (e *ConnectionError) Is(target error) bool { return target == ErrConnection }
+// Is says that it is ErrTransport.
+func (e *TransportError) Is(target error) bool { return target == ErrTransport }
 
 // Timeout says whether time ran out.
-func (e *ConnectionError) Timeout() bool {
+func (e *TransportError) Timeout() bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }

@@ -10,7 +10,7 @@ import (
 func TestAnAnswerIsTheErrorsOfItsStatusAndNoOther(t *testing.T) {
 	every := []error{
 		ErrInvalidRequest, ErrAuthentication, ErrForbidden, ErrNotFound, ErrConflict, ErrDuplicate, ErrTooLarge,
-		ErrRateLimited, ErrNoArcInstance, ErrUnavailable, ErrInvalidResponse, ErrConnection, ErrClosed,
+		ErrRateLimited, ErrNoArcInstance, ErrUnavailable, ErrInvalidResponse, ErrTransport, ErrClosed,
 	}
 	for _, one := range []struct {
 		err error
@@ -34,7 +34,7 @@ func TestAnAnswerIsTheErrorsOfItsStatusAndNoOther(t *testing.T) {
 		{&APIError{StatusCode: 503, Code: "no_arc_instance"}, []error{ErrNoArcInstance}},
 		{&APIError{StatusCode: 503, Message: "No Arc instance configured for this org"}, []error{ErrNoArcInstance}},
 		{&APIError{StatusCode: 200, Code: "invalid_response"}, []error{ErrInvalidResponse}},
-		{&ConnectionError{Err: errors.New("x")}, []error{ErrConnection}},
+		{&TransportError{Err: errors.New("x")}, []error{ErrTransport}},
 	} {
 		expected := map[error]bool{}
 		for _, target := range one.is {
@@ -53,7 +53,7 @@ func TestAnErrorSaysAllThatIsKnown(t *testing.T) {
 		"memtrace: no arc (HTTP 503)":                       &APIError{StatusCode: 503, Message: "no arc"},
 		"memtrace: m; do so (HTTP 503, no_arc_instance, r)": &APIError{503, "no_arc_instance", "m", "do so", "r", 0, "", nil, "", "", false},
 		"memtrace: there is none":                           &APIError{Message: "there is none"},
-		"memtrace: GET /api/v1/me: gone":                    &ConnectionError{"GET /api/v1/me", errors.New("gone")},
+		"memtrace: GET /api/v1/me: gone":                    &TransportError{"GET /api/v1/me", errors.New("gone")},
 	} {
 		if err.Error() != expected {
 			t.Errorf("%q is not %q", err, expected)

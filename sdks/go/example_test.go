@@ -192,7 +192,7 @@ func ExampleAPIError() {
 		fmt.Println("no such session")
 	case errors.As(err, &problem):
 		fmt.Println(problem.StatusCode, problem.Code, problem.Hint, problem.RequestID)
-	case errors.Is(err, sdk.ErrConnection):
+	case errors.Is(err, sdk.ErrTransport):
 		fmt.Println("no answer")
 	}
 	// Output: no such session

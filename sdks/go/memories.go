@@ -2,10 +2,10 @@ package sdk
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -66,7 +66,7 @@ type ListOptions struct {
 	SessionID  string
 	MemoryType string
 	EventType  string
-	Tags       []string
+	Tags       string // comma separated
 	Since      string
 	Until      string
 	Limit      int // of a page: 1 to 1,000; 0 is the server's 100
@@ -171,8 +171,15 @@ func (c *Client) AddMemory(ctx context.Context, request *AddMemoryRequest) (*Mem
 
 // AddMemories stores up to 1,000 memories and returns those that were created, duplicates left out. If one is
 // invalid, none is stored. AddBatch tells of each what became of it.
-func (c *Client) AddMemories(ctx context.Context, memories []AddMemoryRequest) ([]Memory, error) {
-	added, err := c.AddBatch(ctx, &AddBatchRequest{Memories: memories})
+func (c *Client) AddMemories(ctx context.Context, memories []*AddMemoryRequest) ([]Memory, error) {
+	batch := &AddBatchRequest{Memories: make([]AddMemoryRequest, len(memories))}
+	for i, memory := range memories {
+		if memory == nil {
+			return nil, refused(fmt.Sprintf("memories[%d]", i), "there is no memory")
+		}
+		batch.Memories[i] = *memory
+	}
+	added, err := c.AddBatch(ctx, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +236,7 @@ func (o *ListOptions) query() url.Values {
 	set(query, "session_id", o.SessionID)
 	set(query, "memory_type", o.MemoryType)
 	set(query, "event_type", o.EventType)
-	set(query, "tags", strings.Join(o.Tags, ","))
+	set(query, "tags", o.Tags)
 	set(query, "since", o.Since)
 	set(query, "until", o.Until)
 	setNumber(query, "limit", o.Limit)

@@ -232,7 +232,7 @@ func TestRealProgramForTheOriginalRunsUnchanged(t *testing.T) {
 	run(t, folder, "go", "mod", "init", "example.com/dropin")
 	run(t, folder, "go", "mod", "edit", "-replace", "github.com/Basekick-Labs/memtrace/pkg/sdk="+here)
 	run(t, folder, "go", "mod", "tidy")
-	same(t, run(t, folder, "go", "run", "."), "1 3 1 true true false")
+	same(t, run(t, folder, "go", "run", "."), "1 4 1 1 true true false")
 }
 
 func TestRealFirstProgramOfTheReadme(t *testing.T) {

@@ -20,7 +20,7 @@ const (
 func waitBefore(failure error, number int, random float64) (time.Duration, bool) {
 	var answer *APIError
 	if !errors.As(failure, &answer) {
-		return backoff(number, random), errors.Is(failure, ErrConnection)
+		return backoff(number, random), errors.Is(failure, ErrTransport)
 	}
 	if !worthRepeating(answer) {
 		return 0, false

@@ -25,13 +25,15 @@ func main() {
 
 	// Full API
 	client.AddMemory(ctx, &sdk.AddMemoryRequest{AgentID: "my_original_agent", Content: "one more"})
+	client.AddMemories(ctx, []*sdk.AddMemoryRequest{{AgentID: "my_original_agent", Content: "and more", Tags: []string{"a", "b"}}})
 	listed, _ := client.ListMemories(ctx, &sdk.ListOptions{AgentID: "my_original_agent"})
+	tagged, _ := client.ListMemories(ctx, &sdk.ListOptions{AgentID: "my_original_agent", Tags: "a,b"})
 	found, _ := client.SearchMemories(ctx, &sdk.SearchQuery{AgentID: "my_original_agent", ContentContains: "tweet"})
 	session, _ := client.CreateSession(ctx, &sdk.CreateSessionRequest{AgentID: "my_original_agent"})
 	story, _ := client.GetSessionContext(ctx, session.ID, &sdk.ContextOptions{Since: "4h"})
 
 	_, err := client.GetSession(ctx, "sess_unknown")
 	var problem *sdk.APIError
-	fmt.Println(len(memories.Memories), len(listed.Memories), len(found.Results), story.SessionID == session.ID,
+	fmt.Println(len(memories.Memories), len(listed.Memories), len(tagged.Memories), len(found.Results), story.SessionID == session.ID,
 		errors.As(err, &problem), errors.Is(err, sdk.ErrNoArcInstance))
 }
