@@ -23,7 +23,7 @@ async def test_revoked_unbound_and_deleted_callers_are_refused_within_ten_second
         revoked.of(ours) as first,
         unbound.of(ours) as second,
         deleted.of(ours) as third,
-        meanwhile(witness.load(ours, 2)),
+        meanwhile(witness.load(ours, 2, pause=0.02)),
     ):
         for client in (first, second, third):
             assert (await client.post("/memories", json=draft("still welcome"))).status_code == 201

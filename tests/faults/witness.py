@@ -41,14 +41,18 @@ class Witness:
     def note(self, memories: Sequence[dict[str, Any]]) -> None:
         self.acknowledged.update((m["content"], m["id"]) for m in memories)
 
-    async def load(self, client: httpx.AsyncClient, writers: int = 8) -> None:
-        """Writes on and on, singly and in batches, until the server is gone or refuses."""
+    async def load(self, client: httpx.AsyncClient, writers: int = 8, pause: float = 0.0) -> None:
+        """Writes on and on, singly and in batches, until the server is gone or refuses.
+
+        Each writer rests for `pause` seconds after each write: a load that need not fill the machine.
+        """
         async with asyncio.TaskGroup() as group:
             for writer in range(writers):
-                group.create_task(self._write_on(client, 20 if writer % 2 else 1))
+                group.create_task(self._write_on(client, 20 if writer % 2 else 1, pause))
 
-    async def _write_on(self, client: httpx.AsyncClient, count: int) -> None:
+    async def _write_on(self, client: httpx.AsyncClient, count: int, pause: float) -> None:
         while True:
+            await asyncio.sleep(pause)
             drafts = [draft(c) for c in self.contents(count)]
             try:
                 reply = await client.post("/memories", json={"memories": drafts} if count > 1 else drafts[0])

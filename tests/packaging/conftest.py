@@ -1,8 +1,10 @@
 """What the tests of packages share; which of them this machine can run at all is said aloud."""
 
+import fcntl
+import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,17 +41,19 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def image(open_folder: Path) -> Image:
-    """What the Dockerfile makes, in a folder instead of a container."""
-    made = Image(open_folder / "image")
-    made.build()
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """What the Dockerfile makes, in a folder instead of a container; built once for all workers."""
+    made = Image(_shared(tmp_path_factory) / "image")
+    _once(made.folder, made.build)
     return made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
-    """What runs in Lambda, for this machine."""
-    return Sealed.made(tmp_path_factory.mktemp("lambda"))
+    """What runs in Lambda, for this machine; built once for all workers."""
+    made = Sealed(_shared(tmp_path_factory) / "lambda")
+    _once(made.folder, made.build)
+    return made
 
 
 @pytest.fixture
@@ -59,3 +63,17 @@ async def started() -> AsyncIterator[list[Running]]:
     yield running
     for one in running:
         await one.kill()
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    """The run's folder, for all of its workers."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def _once(folder: Path, build: Callable[[], None]) -> None:
+    """Whoever comes first builds; the others wait for it."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            build()

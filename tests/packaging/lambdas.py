@@ -27,27 +27,39 @@ _RUNTIME_BRINGS: Final = (
 class Sealed:
     """A Python, and variables, with which a process sees the artifact and Lambda's own packages alone."""
 
-    artifact: Path
-    python: str
-    environ: dict[str, str]
+    folder: Path
 
-    @classmethod
-    def made(cls, folder: Path) -> "Sealed":
+    def build(self) -> None:
         """Builds the artifact: some seconds."""
-        artifact, brought, python = folder / "artifact", folder / "runtime", folder / "python"
         machine = os.uname().machine
         (architecture,) = [name for name, one in package.ARCHITECTURES.items() if one == machine]
-        artifact.mkdir()
-        package.fill(artifact, architecture=architecture, runtime=_PYTHON)
-        brought.mkdir()
+        self.artifact.mkdir(parents=True)
+        package.fill(self.artifact, architecture=architecture, runtime=_PYTHON)
+        self._brought.mkdir()
         installed = Path(awslambdaric.__file__).parent.parent
         for pattern in _RUNTIME_BRINGS:
             (found,) = installed.glob(pattern)
-            (brought / found.name).symlink_to(found)
+            (self._brought / found.name).symlink_to(found)
+        python = Path(self.python)
         python.write_text(f'#!/bin/sh\nexec {base_python()} -S -B "$@"\n')
         python.chmod(0o755)
+
+    @property
+    def artifact(self) -> Path:
+        return self.folder / "artifact"
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "python")
+
+    @property
+    def environ(self) -> dict[str, str]:
         bare = {n: v for n, v in bare_environment().items() if not n.startswith("AWS_")}
-        return cls(artifact, str(python), {**bare, "PYTHONPATH": f"{artifact}:{brought}"})
+        return {**bare, "PYTHONPATH": f"{self.artifact}:{self._brought}"}
+
+    @property
+    def _brought(self) -> Path:
+        return self.folder / "runtime"
 
     def code(self, handler: str, folder: Path, environ: Mapping[str, str]) -> Code:
         """What a sandbox runs; its log is in the folder."""
