@@ -77,6 +77,35 @@ def test_the_key_shows_only_when_asked(tab: Tab) -> None:
     expect(tab.key_field).to_have_attribute("type", "text")
 
 
+def test_what_no_header_can_carry_is_a_wrong_key_too(tab: Tab) -> None:
+    tab.go()
+    tab.key_field.fill("mtk_…")
+    tab.key_field.press("Enter")
+    expect(tab.page.get_by_role("alert")).to_contain_text("This key does not open anything")
+
+
+def test_a_server_that_wants_no_key_opens_by_itself(tab: Tab) -> None:
+    def unasked(route: Route) -> None:
+        headers = route.request.headers
+        assert "x-api-key" not in headers
+        route.fulfill(response=route.fetch(headers={**headers, "x-api-key": tab.site.key}))
+
+    tab.page.route("**/api/v1/**", unasked)
+    tab.go("agents")
+    expect(tab.page.get_by_role("heading", name="Agents", level=1)).to_be_visible()
+    expect(tab.page.get_by_role("row").filter(has_text="crawler")).to_be_visible()
+    expect(tab.page.get_by_role("button", name="Sign out")).to_have_count(0)
+    assert tab.stored_key is None
+
+
+def test_a_proxy_that_knows_people_by_a_cookie_gets_it(tab: Tab) -> None:
+    tab.page.context.add_cookies([{"name": "proxy", "value": "me", "url": tab.site.url}])
+    tab.sign_in()
+    tab.shows(PAGE)
+    asked = [request for request in tab.asked if "/api/v1/" in request.url]
+    assert {request.header_value("cookie") for request in asked} == {"proxy=me"}
+
+
 # --- the timeline
 
 
@@ -189,6 +218,42 @@ def test_more_that_is_new_than_a_page_holds_leaves_no_gap(tab: Tab) -> None:
     assert tab.contents[-1] == "before"
 
 
+def test_more_that_is_new_than_a_page_holds_is_not_counted_as_a_page(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.site.remember("held", agent_id="held")
+    tab.sign_in("timeline?agent=held")
+    tab.page.get_by_role("link", name="held").last.focus()
+    memories = [{"agent_id": "held", "content": f"more {n}"} for n in range(PAGE + 5)]
+    tab.site.client.post("/memories", json={"memories": memories}).raise_for_status()
+    tab.page.clock.run_for(4_100)
+    expect(tab.page.get_by_role("button", name="More than 50 new memories")).to_be_visible()
+
+
+def test_a_list_that_has_grown_long_begins_anew_and_stays_live(tab: Tab) -> None:
+    tab.page.clock.install()
+    memory = tab.site.remember("for long", agent_id="wall")
+    many = [{**memory, "id": f"mem_{n}"} for n in range(1_000)]
+    tab.answers("**/api/v1/search", 200, {"results": many, "count": 1_000, "has_more": False})
+    tab.sign_in("timeline?agent=wall")
+    tab.shows(1_000)
+    tab.page.unroute("**/api/v1/search")
+    tab.site.remember("and on", agent_id="wall")
+    tab.page.clock.run_for(4_100)
+    tab.shows(2)
+    tab.site.remember("and on and on", agent_id="wall")
+    tab.page.clock.run_for(4_100)
+    tab.shows(3)
+
+
+def test_at_midnight_today_becomes_yesterday(tab: Tab) -> None:
+    memory = tab.site.remember("before midnight", agent_id="night")
+    tab.page.clock.install(time=f"{memory['time'][:10]}T23:59:50Z")
+    tab.sign_in("timeline?agent=night")
+    expect(tab.page.get_by_role("heading", name="Today")).to_be_visible()
+    tab.page.clock.run_for(40_000)
+    expect(tab.page.get_by_role("heading", name="Yesterday")).to_be_visible()
+
+
 def test_what_is_not_live_asks_no_more(tab: Tab) -> None:
     tab.page.clock.install()
     tab.sign_in()
@@ -212,6 +277,11 @@ def test_live_says_when_it_cannot_look_and_recovers(tab: Tab) -> None:
     tab.page.clock.run_for(8_000)
     tab.page.evaluate("1")
     assert tab.searches() == before, "not before `Retry-After`"
+    tab.look("hidden")
+    tab.look("visible")
+    tab.page.clock.run_for(100)
+    tab.page.evaluate("1")
+    assert tab.searches() == before, "nor for those who look away and back"
     tab.page.unroute("**/api/v1/search")
     tab.page.clock.run_for(2_000)
     expect(tab.page.get_by_role("button", name="Live")).to_be_visible()
@@ -233,6 +303,32 @@ def test_a_memory_opens_beside_the_list_and_gives_the_focus_back(tab: Tab) -> No
     tab.page.keyboard.press("Escape")
     expect(sheet).to_have_count(0)
     expect(link).to_be_focused()
+
+
+def test_a_memory_shows_every_digit(tab: Tab) -> None:
+    tab.site.remember("exact", agent_id="exact", metadata={"order": 12345678901234567890})
+    tab.sign_in("timeline?agent=exact")
+    tab.page.get_by_role("link", name="exact").last.click()
+    sheet = tab.page.get_by_role("dialog", name="Memory")
+    expect(sheet.get_by_label("Metadata")).to_contain_text('"order": 12345678901234567890')
+
+
+def test_a_link_in_a_memory_to_what_is_behind_it_closes_it(tab: Tab) -> None:
+    tab.sign_in(f"session/{tab.site.session}")
+    tab.page.get_by_role("link", name="Skip pagination").click()
+    sheet = tab.page.get_by_role("dialog", name="Memory")
+    sheet.get_by_role("link", name=tab.site.session).click()
+    expect(sheet).to_have_count(0)
+
+
+def test_no_memory_stays_open_before_the_door(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.sign_in("timeline?types=decision")
+    tab.page.get_by_role("link", name="Skip pagination").click()
+    tab.answers("**/api/v1/search", 401, {"error": "invalid API key", "code": "unauthenticated"})
+    tab.page.clock.run_for(4_100)
+    expect(tab.key_field).to_be_focused()
+    expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_memory_has_an_address_of_its_own(tab: Tab) -> None:
@@ -262,6 +358,20 @@ def test_a_story_goes_on_while_one_reads_it_and_so_does_its_preview(tab: Tab) ->
         tab.shows(number)
         expect(tab.page.get_by_label("Context", exact=True)).to_contain_text(content)
     assert tab.contents == ["It began", "and went on"]
+
+
+def test_a_story_goes_on_after_more_at_once_than_a_page_holds(tab: Tab) -> None:
+    tab.page.clock.install()
+    memories = [
+        {"agent_id": "burst", "session_id": "sess_burst", "content": f"burst {n}"} for n in range(101)
+    ]
+    tab.site.client.post("/memories", json={"memories": memories}).raise_for_status()
+    tab.sign_in("session/sess_burst")
+    tab.page.get_by_role("button", name="Read on").click()
+    tab.shows(101)
+    tab.site.remember("afterwards", session_id="sess_burst")
+    tab.page.clock.run_for(4_100)
+    tab.shows(102)
 
 
 def test_the_preview_is_what_the_api_tells_a_model_under_a_budget_that_one_moves(tab: Tab) -> None:
@@ -328,6 +438,18 @@ def test_the_journal_says_what_is_owed_and_dead_and_why(tab: Tab) -> None:
     expect(letter).to_contain_text("too wide for the store")
 
 
+def test_agents_wait_for_their_numbers_where_the_server_asks_for_patience(tab: Tab) -> None:
+    tab.page.clock.install()
+    tab.answers("**/api/v1/agents/idle/stats", 429, LIMITED, **{"retry-after": "2"})
+    tab.answers("**/api/v1/agents/agent_*/stats", 429, LIMITED, **{"retry-after": "2"})
+    tab.sign_in("agents")
+    row = tab.page.get_by_role("row").filter(has=tab.page.get_by_role("link", name="crawler", exact=True))
+    expect(row.get_by_role("cell").first).to_have_text("…")
+    tab.page.unroute("**/api/v1/agents/agent_*/stats")
+    tab.page.clock.run_for(2_100)
+    expect(row.get_by_role("cell").first).to_have_text(str(CRAWLS + 2))
+
+
 # --- hostile contents
 
 
@@ -358,6 +480,12 @@ def test_a_long_content_is_begun_in_lists_and_whole_when_opened(tab: Tab) -> Non
 def test_an_address_cannot_inject_anything(tab: Tab) -> None:
     tab.sign_in("session/%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D1%22%3E")
     expect(tab.page.get_by_role("heading", level=1)).to_have_text('<img src=x onerror="window.hacked=1">')
+
+
+def test_dots_in_an_address_lead_nowhere_else(tab: Tab) -> None:
+    tab.sign_in("session/%2E%2E")
+    expect(tab.page.get_by_role("alert").first).to_contain_text("Nothing here")
+    tab.shows(0)
 
 
 # --- when things go wrong
@@ -392,6 +520,20 @@ def test_when_the_network_is_gone_it_says_so_and_goes_on_afterwards(tab: Tab) ->
     tab.page.context.set_offline(False)
     tab.page.get_by_role("button", name="Try again").click()
     tab.shows(2)
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(tab: Tab) -> None:
+    tab.sign_in("sessions")
+    expect(tab.page.get_by_role("link", name=tab.site.session)).to_be_visible()
+    tab.page.evaluate("""() => {
+        const cut = new ReadableStream({ start: (body) => body.error(new TypeError("network error")) });
+        const whole = window.fetch;
+        window.fetch = async () => { window.fetch = whole; return new Response(cut); };
+    }""")
+    tab.page.get_by_label("Status").select_option("Active")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Trying again in")
+    tab.page.get_by_role("button", name="Try again").click()
+    expect(tab.page.get_by_role("link", name=tab.site.session)).to_be_visible()
 
 
 def test_a_server_that_is_away_does_not_cost_the_key(tab: Tab) -> None:
@@ -446,6 +588,7 @@ def test_every_text_can_be_read(browser: Browser, site: Site, scheme: Any) -> No
 def test_nothing_sticks_out_of_a_narrow_window_and_everything_has_a_name(
     browser: Browser, site: Site
 ) -> None:
+    site.remember("wide", agent_id="a" * 128, event_type="E" * 64, session_id="s" * 128, tags=["T" * 64])
     with Tab.opened(browser, site, viewport={"width": 320, "height": 640}) as tab:
         tab.sign_in()
         for view in VIEWS:

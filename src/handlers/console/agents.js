@@ -3,6 +3,7 @@
 import { part } from "./api.js";
 import { el, fill } from "./dom.js";
 import { pages } from "./pages.js";
+import { passes } from "./problems.js";
 import { to } from "./places.js";
 import { TYPES } from "./memories.js";
 import { age, number } from "./times.js";
@@ -11,6 +12,7 @@ import { empty } from "./trouble.js";
 const PAGE = 25;
 const LATELY = 500;
 const AT_ONCE = 4;
+const TRIES = 3;
 
 export function agentsView({ api }) {
   const body = el("tbody", {});
@@ -54,6 +56,10 @@ export function agentsView({ api }) {
     none: () => empty("No agents yet", "Agents show here once they register, or remember something."),
   });
 
+  function statsOf(agent) {
+    return api.get(`agents/${part(agent.id ?? agent.name)}/stats`, {}, leaving.signal);
+  }
+
   function row(agent) {
     const cells = ["memories", "lately", "errors", "sessions", "active", "mix"].map((name) =>
       el("td", { class: name, data: { waits: "" } }, "…"),
@@ -61,8 +67,7 @@ export function agentsView({ api }) {
     counting(async () => {
       if (leaving.signal.aborted) return;
       try {
-        const stats = await api.get(`agents/${part(agent.id ?? agent.name)}/stats`, {}, leaving.signal);
-        show(cells, stats, agent);
+        show(cells, await patiently(() => statsOf(agent), leaving.signal), agent);
       } catch (problem) {
         if (!leaving.signal.aborted)
           for (const cell of cells) fill(cell, el("span", { title: problem.says ?? "" }, "–"));
@@ -138,6 +143,17 @@ export function typesOf(stats) {
       return piece;
     }),
   );
+}
+
+/** Asks again where waiting may help, a few times. */
+async function patiently(ask, signal, left = TRIES) {
+  try {
+    return await ask();
+  } catch (problem) {
+    if (signal.aborted || left <= 1 || !passes(problem)) throw problem;
+    await new Promise((resolve) => setTimeout(resolve, problem.wait * 1000));
+    return patiently(ask, signal, left - 1);
+  }
 }
 
 /** Runs works one after another, so many of them side by side. */

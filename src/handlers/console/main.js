@@ -4,6 +4,7 @@ import { Api } from "./api.js";
 import { el, fill } from "./dom.js";
 import { forgetKey, keepKey, readKey } from "./key.js";
 import { mark } from "./mark.js";
+import { closeSheet } from "./memory.js";
 import { shell } from "./shell.js";
 import { signIn } from "./sign-in.js";
 import { refreshAges } from "./times.js";
@@ -15,13 +16,24 @@ let close = () => {};
 
 async function start() {
   const key = readKey();
-  if (!key) return ask();
+  if (!key) return knock();
   try {
     await open(key);
   } catch (problem) {
     if (problem.kind !== "refused" && problem.kind !== "forbidden") return wait(problem);
     forgetKey();
     ask(problem);
+  }
+}
+
+/** A server without authentication opens by itself, unless somebody was quicker. */
+async function knock() {
+  const door = ask();
+  try {
+    const me = await new Api("").get("me");
+    if (door.isWaiting()) enter("", me);
+  } catch {
+    // then it wants a key, or will say what is wrong to one
   }
 }
 
@@ -35,13 +47,19 @@ function wait(problem) {
 async function open(key) {
   const me = await new Api(key).get("me");
   keepKey(key);
-  const frame = shell({ api: new Api(key, signOut), me, signOut: () => signOut() });
+  enter(key, me);
+}
+
+function enter(key, me) {
+  const frame = shell({ api: new Api(key, signOut), me, signOut: key ? () => signOut() : null });
   show(frame);
   frame.go();
 }
 
 function ask(problem = null) {
-  show(signIn({ open, problem }));
+  const door = signIn({ open, problem });
+  show(door);
+  return door;
 }
 
 function signOut(problem = null) {
@@ -52,6 +70,7 @@ function signOut(problem = null) {
 
 function show(view) {
   close();
+  closeSheet();
   close = view.close;
   fill(app, view.node);
   view.focus?.();

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { openSheet } from "./memory.js";
 import { to } from "./places.js";
-import { clock, dayOf } from "./times.js";
+import { clock, dayName, dayOf } from "./times.js";
 
 const MOST = 600; // characters: contents may have 256 KB each
 export const TYPES = ["episodic", "decision", "entity", "session"];
@@ -65,7 +65,8 @@ export class MemoryList {
     const day = dayOf(memory.time);
     if (!this.#days.has(day)) {
       const list = el("ol", {});
-      const section = el("section", { class: "day", "aria-label": day }, el("h2", {}, day), list);
+      const heading = el("h2", { data: { day: memory.time } }, dayName(memory.time));
+      const section = el("section", { class: "day" }, heading, list);
       if (first && !this.#ascending) this.node.prepend(section);
       else this.node.append(section);
       this.#days.set(day, list);

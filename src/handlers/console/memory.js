@@ -7,17 +7,23 @@ import { to } from "./places.js";
 import { age, whole } from "./times.js";
 import { loading, trouble } from "./trouble.js";
 
+let shown = null;
+
 /** Opens it beside what is shown; Escape closes it, and focus goes back to where it was. */
 export function openSheet(api, memory) {
-  const leave = () => sheet.close();
+  closeSheet();
   const sheet = el(
     "dialog",
     {
       class: "sheet",
       "aria-labelledby": "sheet-title",
       on: {
-        close: () => sheet.remove(),
-        click: (event) => event.target === sheet && leave(),
+        close: () => {
+          sheet.remove();
+          if (shown === sheet) shown = null;
+        },
+        // A link may lead to what is behind it already.
+        click: ({ target }) => (target === sheet || target.closest("a")) && sheet.close(),
       },
     },
     el(
@@ -27,15 +33,22 @@ export function openSheet(api, memory) {
         "div",
         { class: "sheet-top" },
         el("h2", { id: "sheet-title" }, "Memory"),
-        button("Close", leave, { class: "quiet", autofocus: true }),
+        button("Close", closeSheet, { class: "quiet", autofocus: true }),
       ),
       facts(memory),
     ),
   );
-  window.addEventListener("hashchange", leave, { once: true });
   document.body.append(sheet);
   sheet.showModal();
+  shown = sheet;
 }
+
+/** Closes it, where one is open. */
+export function closeSheet() {
+  shown?.close();
+}
+
+window.addEventListener("hashchange", closeSheet);
 
 /** The page of a memory, for links. */
 export function memoryView({ api }, { id }) {

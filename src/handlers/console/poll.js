@@ -1,5 +1,5 @@
 // Repeats a question while somebody looks: never in a hidden tab, never twice at once, and more
-// and more rarely while it fails.
+// and more rarely while it fails, also for those who look away and back.
 
 const LONGEST = 60_000;
 
@@ -12,6 +12,7 @@ export function poll(work, every) {
   let timer = 0;
   let failures = 0;
   let asking = false;
+  let due = 0;
 
   function plan(milliseconds) {
     clearTimeout(timer);
@@ -22,19 +23,22 @@ export function poll(work, every) {
     if (asking) return;
     asking = true;
     let next = every;
+    due = 0;
     try {
       await work(stopping.signal);
       failures = 0;
     } catch (error) {
       failures += 1;
       next = Math.min(LONGEST, Math.max((error.wait ?? 0) * 1000, every * 2 ** failures));
+      due = Date.now() + next;
     } finally {
       asking = false;
     }
     plan(next);
   }
 
-  document.addEventListener("visibilitychange", () => plan(0), { signal: stopping.signal });
+  const seen = () => plan(Math.max(0, due - Date.now()));
+  document.addEventListener("visibilitychange", seen, { signal: stopping.signal });
   plan(every);
   return () => {
     clearTimeout(timer);

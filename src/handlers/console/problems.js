@@ -35,10 +35,21 @@ export function problemOf(response, { error = "", hint = "", code = "", request_
   }
 }
 
+/** What cannot even be sent is nobody's key. */
+export function unknownKey() {
+  const says = "It has characters that no key has.";
+  return new Problem("refused", "This key does not open anything", says, { hint: REFUSED });
+}
+
+/** A name that no address can hold. */
+export function missing() {
+  return new Problem("missing", "Nothing here", "No address leads to this name.");
+}
+
 /** The network, the server, or a proxy between is not there. */
 export function unreachable() {
   return new Problem("away", "The server cannot be reached", "There was no answer.", {
-    hint: "Look at your connection. This page tries again by itself.",
+    hint: "Look at your connection, and whether the server runs. This page tries again by itself.",
     wait: 5,
   });
 }

@@ -38,14 +38,25 @@ export function sessionView({ api }, { id }) {
 
   /** At its end the story goes on by itself. */
   async function goOn(signal) {
-    const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : "";
-    const page = await api.get(path, { order: "asc", limit: PAGE, since }, signal);
-    const fresh = list.missing(page.memories);
+    const fresh = await news(signal);
     if (signal.aborted || !fresh.length) return;
     if (!list.size) fill(story.node);
     list.append(fresh, "fresh");
     preview.refresh();
     say(counted(fresh.length, "new memory", "new memories"));
+  }
+
+  /** A page of what is new; those before it may be many too, and are known. */
+  async function news(signal) {
+    const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : "";
+    let cursor = "";
+    do {
+      const page = await api.get(path, { order: "asc", limit: PAGE, since, cursor }, signal);
+      const fresh = list.missing(page.memories);
+      if (fresh.length) return fresh;
+      cursor = page.next_cursor;
+    } while (cursor);
+    return [];
   }
 
   async function introduce() {

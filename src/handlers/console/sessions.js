@@ -9,6 +9,7 @@ import { empty } from "./trouble.js";
 
 const PAGE = 50;
 const TYPING = 250;
+const MOST = 400; // characters: metadata may have 64 KB
 
 export function sessionsView({ api }, { query }) {
   const agent = el("input", {
@@ -125,5 +126,6 @@ export function card(session) {
 function brief(metadata) {
   return Object.entries(metadata)
     .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(" · ");
+    .join(" · ")
+    .slice(0, MOST);
 }

@@ -40,6 +40,7 @@ export function shell(world) {
     NAVIGATION.map(([name, text]) => [name, el("a", { href: to(name) }, text)]),
   );
   const leaving = new AbortController();
+  const whose = world.me.key_name ? `, key ${world.me.key_name}` : "";
   let view = { close() {} };
 
   function go() {
@@ -82,10 +83,10 @@ export function shell(world) {
         { class: "who" },
         el(
           "span",
-          { class: "org", title: `${world.me.org_id}, key ${world.me.key_name}` },
+          { class: "org", title: `${world.me.org_id}${whose}` },
           world.me.org_name,
         ),
-        button("Sign out", world.signOut, { class: "quiet" }),
+        world.signOut && button("Sign out", world.signOut, { class: "quiet" }),
       ),
     ),
     main,

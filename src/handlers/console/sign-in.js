@@ -3,7 +3,10 @@
 import { button, el, fill, say, sentence } from "./dom.js";
 import { mark } from "./mark.js";
 
-/** `open(key)` raises the Problem when the key does not open. */
+/**
+ * `open(key)` raises the Problem when the key does not open. The node has `isWaiting`: whether nothing was
+ * done with it yet.
+ */
 export function signIn({ open, problem }) {
   const key = el("input", {
     id: "key",
@@ -68,7 +71,8 @@ export function signIn({ open, problem }) {
       ),
     ),
   );
-  return { node: el("main", { class: "door" }, form), close() {}, focus: () => key.focus() };
+  const node = el("main", { class: "door" }, form);
+  return { node, close() {}, focus: () => key.focus(), isWaiting: () => node.isConnected && !key.value };
 }
 
 function told(problem) {

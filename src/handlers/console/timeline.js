@@ -12,7 +12,7 @@ import { empty, loading, trouble } from "./trouble.js";
 const PAGE = 50;
 const LOOK = 4_000;
 const OVERLAP = 5_000; // writers' clocks differ a little: a memory may come in beside one that is newer
-const MOST_LIVE = 2_000;
+const MOST_LIVE = 1_000; // so many shown, and a list that lives begins anew
 
 export function timelineView({ api }, { query }) {
   const list = new MemoryList(api);
@@ -125,19 +125,15 @@ export function timelineView({ api }, { query }) {
   }
 
   async function look(signal) {
-    if (list.size >= MOST_LIVE) {
-      say(`Live is paused: ${counted(list.size, "memory", "memories")} are shown`);
-      return toggle();
-    }
     const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : body.since;
     const page = await api.post("search", { ...body, since, limit: PAGE }, signal);
     if (signal.aborted) return undefined;
     const fresh = list.missing(page.results);
     if (!fresh.length) return undefined;
     // Where all are new and there are more, the list would have a gap: it begins anew.
-    const enter =
-      page.has_more && fresh.length === page.results.length ? () => show(page) : () => take(fresh);
-    return isReading() ? hold(fresh, enter) : enter();
+    const isGap = page.has_more && fresh.length === page.results.length;
+    const enter = isGap ? () => show(page) : () => take(fresh);
+    return isReading() ? hold(fresh, enter, isGap) : enter();
   }
 
   /** Nothing moves under the eyes, or the focus, of somebody who reads further down. */
@@ -145,15 +141,16 @@ export function timelineView({ api }, { query }) {
     return window.scrollY > 240 || list.node.contains(document.activeElement);
   }
 
-  function hold(fresh, enter) {
+  function hold(fresh, enter, areMore = false) {
     showWaiting = enter;
-    const says = `${counted(fresh.length, "new memory", "new memories")}`;
+    const says = `${areMore ? "More than " : ""}${counted(fresh.length, "new memory", "new memories")}`;
     arrived.hidden = !fresh.length;
     if (arrived.textContent !== says && fresh.length) say(says);
     arrived.textContent = says;
   }
 
   function take(fresh) {
+    if (list.size >= MOST_LIVE) return search(form.values());
     if (!list.size) fill(under, el("p", { class: "end" }, "That is all."));
     const number = list.prepend(fresh);
     form.suggest(fresh);

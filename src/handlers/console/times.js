@@ -23,11 +23,18 @@ const UNITS = [
   ["s", 1],
 ];
 
-/** "Today", "Yesterday", or the date. */
+/** The day, the same for all its moments. */
 export function dayOf(moment) {
-  const text = DAY.format(new Date(moment));
-  if (text === DAY.format(Date.now())) return "Today";
-  return text === DAY.format(Date.now() - 86_400_000) ? "Yesterday" : text;
+  return new Date(moment).toDateString();
+}
+
+/** "Today", "Yesterday", or the date; in elements with `data-day` kept true by `refreshAges`. */
+export function dayName(moment) {
+  const now = new Date();
+  // Not so many hours before: days may have 23 or 25.
+  const before = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
+  if (dayOf(moment) === dayOf(now)) return "Today";
+  return dayOf(moment) === dayOf(before) ? "Yesterday" : DAY.format(new Date(moment));
 }
 
 /** The time of day, its whole date on asking. */
@@ -46,6 +53,7 @@ export function whole(moment) {
 
 export function refreshAges() {
   for (const node of document.querySelectorAll("time[data-age]")) node.textContent = ago(node.dateTime);
+  for (const node of document.querySelectorAll("[data-day]")) node.textContent = dayName(node.dataset.day);
 }
 
 /** Seconds as "3 min", the largest unit alone. */
