@@ -72,6 +72,9 @@ FAMILIES: Final[dict[MetricName, Family]] = {
     "memtrace_queue_sends_total": Family(
         "counter", "Messages given to the queue.", label="outcome", labels=("sent", "failed")
     ),
+    "memtrace_queue_receives_total": Family(
+        "counter", "Times the queue was asked.", _FLUSHER, label="outcome", labels=("answered", "failed")
+    ),
     "memtrace_flushed_total": Family("counter", "Memories delivered to a store.", _FLUSHER),
     "memtrace_flushes_total": Family(
         "counter",

@@ -73,6 +73,7 @@ MetricName = Literal[
     "memtrace_commit_rows",  # histogram: memories in one group commit
     "memtrace_key_checks_total",  # counter, by outcome: cached, verified, refused
     "memtrace_queue_sends_total",  # counter, by outcome: sent, failed (messages)
+    "memtrace_queue_receives_total",  # counter, by outcome: answered, failed (calls; flusher)
     "memtrace_flushed_total",  # counter: memories delivered (flusher)
     "memtrace_flushes_total",  # counter, by outcome: delivered, postponed, rejected (flusher)
     "memtrace_stale_total",  # counter: memories that a queue gave and the journal owed no longer (flusher)

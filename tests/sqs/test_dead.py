@@ -17,7 +17,7 @@ from local.sqs.faults import Fault
 from tests.clock import ManualClock
 from tests.sqs.calls import Bench
 from tests.sqs.served import Served, serving
-from tests.unit.fakes import ORG
+from tests.unit.fakes import ORG, FakeMetrics
 from tests.unit.test_cli_commands import untouched_logging
 
 __all__ = ["untouched_logging"]
@@ -149,7 +149,7 @@ async def test_a_replayed_message_that_can_be_read_is_delivered(bench: Bench, de
     [message] = await bench.take(visibility=600)
     await bury(bench, message["Body"])
     await dead.replay_messages(100)
-    queue = SqsQueue(api=bench.api, url=bench.url, visibility=120, clock=bench.clock)
+    queue = SqsQueue(api=bench.api, url=bench.url, visibility=120, clock=bench.clock, metrics=FakeMetrics())
     await queue.receiver.receive_once()
     [parcel] = await queue.receive(10, 1000)
     assert parcel.times == (1, 2)

@@ -33,6 +33,7 @@ class Split:
                 url=bench.url,
                 visibility=120,
                 clock=clock,
+                metrics=FakeMetrics(),
                 pause=paused_by(clock),
                 limits=QueueLimits(closing=0.2),
             )

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from core.adapters.aws.api import AwsError
 from core.adapters.sqs import holding as holdings
 from core.adapters.sqs import queue as queues
 from core.adapters.sqs.holding import Holding
@@ -16,11 +17,12 @@ from core.model.memory import OrgId, encode
 from core.ports import Parcel
 from tests.clock import ManualClock
 from tests.sqs.calls import Bench, times
-from tests.unit.fakes import ORG, memory
+from tests.unit.fakes import ORG, FakeMetrics, memory
 
 OTHER = OrgId("org_b")
 VISIBILITY = 120.0
 TURN = VISIBILITY / 12
+_LIMITS = QueueLimits(closing=0.4)
 
 
 class Pauses:
@@ -67,14 +69,22 @@ def logs() -> Iterator[list[EventDict]]:
         yield lines
 
 
-def opened(bench: Bench, clock: ManualClock, pauses: Pauses, **limits: float) -> SqsQueue:
+def opened(
+    bench: Bench,
+    clock: ManualClock,
+    pauses: Pauses,
+    *,
+    metrics: FakeMetrics | None = None,
+    limits: QueueLimits = _LIMITS,
+) -> SqsQueue:
     return SqsQueue(
         api=bench.api,
         url=bench.url,
         visibility=VISIBILITY,
         clock=clock,
+        metrics=metrics or FakeMetrics(),
         pause=pauses,
-        limits=replace(QueueLimits(closing=0.4), **limits),  # type: ignore[arg-type]
+        limits=limits,
     )
 
 
@@ -196,7 +206,7 @@ async def test_help_that_fails_just_ends(bench: Bench, queue: SqsQueue, logs: li
 async def test_no_more_is_received_ahead_than_there_is_room_for(
     bench: Bench, clock: ManualClock, pauses: Pauses
 ) -> None:
-    queue = opened(bench, clock, pauses, ahead=15)
+    queue = opened(bench, clock, pauses, limits=replace(_LIMITS, ahead=15))
     await bench.send(*range(1, 101), at_once=False)
     await queue.wait(1)
     await until(lambda: len(queue.receiver._polls) == 1 and len(queue.holding) >= 15)
@@ -213,7 +223,7 @@ async def test_no_more_is_received_ahead_than_there_is_room_for(
 async def test_bytes_and_messages_in_hand_are_bounded(
     bench: Bench, clock: ManualClock, pauses: Pauses, limit: str
 ) -> None:
-    queue = opened(bench, clock, pauses, **{limit: 1})
+    queue = opened(bench, clock, pauses, limits=replace(_LIMITS, **{limit: 1}))
     await bench.send(1)
     await queue.wait(1)
     await bench.send(2)
@@ -238,6 +248,23 @@ async def test_nothing_is_received_ahead_for_a_flusher_that_does_not_ask(
     await asyncio.sleep(0.02)
     assert len(bench.api.calls) == before
     assert times(await parcels(queue)) == [2]
+
+
+async def test_how_often_the_queue_was_asked_is_counted(
+    bench: Bench, clock: ManualClock, pauses: Pauses
+) -> None:
+    metrics = FakeMetrics()
+    queue = opened(bench, clock, pauses, metrics=metrics)
+    await bench.send(1)
+    await queue.receiver.receive_once()
+    bench.api.unreachable = True
+    with pytest.raises(AwsError):
+        await queue.receiver.receive_once()
+    assert metrics.counts == {
+        ("memtrace_queue_receives_total", "answered"): 1,
+        ("memtrace_queue_receives_total", "failed"): 1,
+    }
+    await queue.close()
 
 
 async def test_a_queue_that_cannot_be_reached_is_asked_again_ever_more_slowly(
@@ -467,7 +494,14 @@ async def test_turns_of_extending_follow_one_another(
         if turns > 8:
             await asyncio.Event().wait()
 
-    queue = SqsQueue(api=bench.api, url=bench.url, visibility=VISIBILITY, clock=clock, pause=pause)
+    queue = SqsQueue(
+        api=bench.api,
+        url=bench.url,
+        visibility=VISIBILITY,
+        clock=clock,
+        metrics=FakeMetrics(),
+        pause=pause,
+    )
     await bench.send(1)
     await queue.receiver.receive_once()
     await queue.receive(100, 100)
@@ -648,7 +682,7 @@ async def test_the_end_takes_no_longer_than_it_may(bench: Bench, queue: SqsQueue
 async def test_a_poll_under_way_at_the_end_is_waited_for_and_given_back(
     bench: Bench, clock: ManualClock, pauses: Pauses
 ) -> None:
-    queue = opened(bench, clock, pauses, closing=4.0)
+    queue = opened(bench, clock, pauses, limits=QueueLimits())
     await queue.wait(0.01)
     closing = asyncio.create_task(queue.close())
     await asyncio.sleep(0)

@@ -47,6 +47,7 @@ class Road:
             url=self.url,
             visibility=visibility,
             clock=SystemClock(),
+            metrics=FakeMetrics(),
             pause=briefly,
             limits=QueueLimits(closing=1.0),
         )

@@ -71,7 +71,11 @@ def sender_of(settings: Settings, api: "AwsApi | None", metrics: Metrics) -> Sen
 
 
 def queue_opener(
-    settings: Settings, api: "AwsApi | None", clock: Clock, follow_journal: Callable[[], Queue]
+    settings: Settings,
+    api: "AwsApi | None",
+    clock: Clock,
+    metrics: Metrics,
+    follow_journal: Callable[[], Queue],
 ) -> Callable[[], Queue]:
     """What opens the flusher's end of the queue."""
     if api is None or not settings.queue.url:
@@ -79,7 +83,11 @@ def queue_opener(
     from core.adapters.sqs.queue import SqsQueue
 
     return lambda: SqsQueue(
-        api=api, url=settings.queue.url, visibility=settings.queue.visibility, clock=clock
+        api=api,
+        url=settings.queue.url,
+        visibility=settings.queue.visibility,
+        clock=clock,
+        metrics=metrics,
     )
 
 

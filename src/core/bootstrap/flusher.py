@@ -59,12 +59,13 @@ async def open_flusher(settings: Settings) -> AsyncIterator[FlusherServices]:
             opening_aws(settings, clock, light=None) as api,
             open_backend(settings, clock, api=api, cache_kib=_CACHE_KIB) as backend,
         ):
+            metrics = _metrics(settings, clock, closing)
             yield FlusherServices(
                 settings=settings,
                 clock=clock,
                 backend=backend,
-                metrics=_metrics(settings, clock, closing),
-                open_queue=queue_opener(settings, api, clock, backend.follow_journal),
+                metrics=metrics,
+                open_queue=queue_opener(settings, api, clock, metrics, backend.follow_journal),
                 vault=await open_vault(settings, clock, api),
                 store=store,
                 open_merger=lambda still_mine: Merger(store=embedded, still_mine=still_mine),

@@ -16,6 +16,7 @@ from core.model.envelope import Unpacked, unpack
 from core.model.errors import MessageUnreadable
 from core.model.memory import Micros, OrgId
 from core.ports import Clock, Parcel
+from core.telemetry import Metrics
 
 _LONGEST: Final = 43_200.0
 """Seconds that SQS hides a message in all, by one receipt."""
@@ -54,6 +55,7 @@ class SqsQueue:
         url: str,
         visibility: float,
         clock: Clock,
+        metrics: Metrics,
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         limits: QueueLimits | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class SqsQueue:
             visibility=visibility,
             holding=self.holding,
             monotonic=clock.monotonic,
+            metrics=metrics,
             pause=pause,
             may_receive=self._may_receive,
             came=self._came,

@@ -11,6 +11,7 @@ from core import telemetry
 from core.adapters.aws.api import AwsApi, AwsError
 from core.adapters.sqs.batches import MOST_ENTRIES, reason_of
 from core.adapters.sqs.holding import Held, Holding
+from core.telemetry import Metrics
 
 Raw = Mapping[str, Any]
 _LONG: Final = 20
@@ -34,6 +35,7 @@ class Receiver:
         visibility: float,
         holding: Holding,
         monotonic: Callable[[], float],
+        metrics: Metrics,
         pause: Callable[[float], Coroutine[Any, Any, None]],
         may_receive: Callable[[], bool],
         came: Callable[[Held], None],
@@ -44,6 +46,7 @@ class Receiver:
         self._visibility = math.ceil(visibility)
         self._holding = holding
         self._monotonic = monotonic
+        self._metrics = metrics
         self._pause = pause
         self._may_receive = may_receive
         self._came = came
@@ -58,14 +61,19 @@ class Receiver:
             self._start(self._poll_on())
 
     async def receive_once(self, wait: int = 0) -> int:
-        """One call; how many messages it gave. Raises AwsError."""
+        """One call, which is counted; how many messages it gave. Raises AwsError."""
         parameters = {
             "QueueUrl": self._url,
             "MaxNumberOfMessages": MOST_ENTRIES,
             "WaitTimeSeconds": wait,
             "VisibilityTimeout": self._visibility,
         }
-        answer = await self._api.call("sqs", "ReceiveMessage", parameters, wait + _SLACK)
+        try:
+            answer = await self._api.call("sqs", "ReceiveMessage", parameters, wait + _SLACK)
+        except AwsError:
+            self._metrics.count("memtrace_queue_receives_total", 1, "failed")
+            raise
+        self._metrics.count("memtrace_queue_receives_total", 1, "answered")
         messages: Sequence[Raw] = answer.get("Messages") or ()
         now = self._monotonic()
         for message in messages:
