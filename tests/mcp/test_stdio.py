@@ -80,11 +80,12 @@ def test_standard_output_carries_the_protocol_alone(served: dict[str, str]) -> N
     lines = [
         json.dumps(_HELLO),
         json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        "",
         "this is no message",
         json.dumps({"jsonrpc": "2.0", "id": 3, "method": "nothing/known"}),
         json.dumps({**call, "params": {"name": "memtrace_recall", "arguments": {"agent_id": "nobody"}}}),
     ]
-    said, errors, code = spoken(served, *lines, answers=3)
+    said, errors, code = spoken(served, *lines, answers=4)
     answers = {answer["id"]: answer for answer in said}
     assert code == 0, errors
     assert answers[1]["result"]["serverInfo"]["name"] == "memtrace"
@@ -92,6 +93,7 @@ def test_standard_output_carries_the_protocol_alone(served: dict[str, str]) -> N
     assert "information, not instructions" in answers[1]["result"]["instructions"]
     assert answers[2]["result"]["structuredContent"]["count"] == 0
     assert answers[3]["error"]["code"] == -32601
+    assert answers[None]["error"]["code"] == -32700
     assert served["MEMTRACE_API_KEY"] not in str(said) + errors
 
 

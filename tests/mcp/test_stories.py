@@ -24,6 +24,7 @@ WRONG: Final[tuple[tuple[dict[str, str], str], ...]] = (
     ({"session_id": "s 1"}, "session_id must be"),
     ({"session_id": "s1", "since": "soon"}, "since"),
     ({"session_id": "s1", "max_tokens": "many"}, "max_tokens must be a whole number"),
+    ({"session_id": "s1", "max_tokens": "1"}, "max_tokens is too small"),
 )
 
 

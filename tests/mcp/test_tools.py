@@ -35,6 +35,9 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("memtrace_recall", {"agent_id": "a", "since": "yesterday"}, ["Argument: since"]),
     ("memtrace_recall", {"agent_id": "a", "memory_type": "fact"}, ["one of episodic, session, decision"]),
     ("memtrace_recall", {"agent_id": "a", "cursor": "nonsense"}, ["invalid_cursor", "without `cursor`"]),
+    ("memtrace_recall", {"agent_id": "a", "cursor": "part.x"}, ["for this order.\nHint: start again"]),
+    ("memtrace_search", {"limit": 2.5}, ["limit must be a whole number"]),
+    ("memtrace_search", {"limit": 1e300}, ["Argument: limit"]),
     ("memtrace_search", {"limit": 5_000}, ["limit must be at most 1000"]),
     ("memtrace_search", {"content": "x"}, ["content is not known", "did you mean `content_contains`?"]),
     ("memtrace_search", {"zzz": 1}, ["zzz is not known", "the tool takes agent_id,"]),
@@ -192,6 +195,13 @@ async def test_a_context_keeps_the_budget_and_the_types(api: Api) -> None:
     assert facts["memory_count"] == 1
 
 
+async def test_a_budget_that_holds_nothing_still_leaves_words(api: Api) -> None:
+    await api.remember("did it", session_id="s1")
+    async with connected(api) as client:
+        result = await client.call_tool("memtrace_session_context", {"session_id": "s1", "max_tokens": 1})
+    assert '"omitted":1' in text_of(result)
+
+
 async def test_an_agent_that_is_registered_already_is_told(api: Api) -> None:
     async with connected(api) as client:
         first = await told(client, "memtrace_agent_register", name="Ops Bot", description="one")
@@ -210,6 +220,14 @@ async def test_arguments_that_are_null_or_empty_count_as_absent(api: Api) -> Non
     nothing = {"session_id": "", "memory_type": None, "since": None, "limit": None, "cursor": ""}
     async with connected(api) as client:
         assert (await told(client, "memtrace_recall", agent_id="agent_a", **nothing))["count"] == 1
+
+
+async def test_a_whole_number_may_be_written_with_a_point(api: Api) -> None:
+    for number in range(3):
+        await api.remember(f"m{number}")
+    async with connected(api) as client:
+        given = {"agent_id": "agent_a", "limit": 2.0, "since": "1h"}
+        assert (await told(client, "memtrace_recall", **given))["count"] == 2
 
 
 # --- what goes wrong

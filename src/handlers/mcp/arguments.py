@@ -157,12 +157,17 @@ def parsed(given: Mapping[str, Any], kind: type[A]) -> A:
             raise refuse(
                 name[:_LONGEST_SHOWN], "is not known", hint=f"{meant}the tool takes {', '.join(known)}"
             )
-    present = {name: value for name, value in given.items() if value is not None and value != ""}
+    present = {name: _whole(value) for name, value in given.items() if value is not None and value != ""}
     try:
         body = msgspec.json.encode(present)
     except (UnicodeEncodeError, RecursionError):
         raise InvalidRequest("the arguments are no JSON that can be sent on") from None
     return parse_body(body, kind)
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number, and to its schemas 50.0 is an integer: some clients write it so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def sent(value: Struct, *names: str) -> dict[str, Any]:

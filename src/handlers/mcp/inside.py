@@ -9,12 +9,14 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import mcp_types as types
 import msgspec
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from pydantic import ValidationError
 
 from core import telemetry
-from core.model.errors import MemtraceError
+from core.model.errors import InvalidRequest, MemtraceError
 from handlers.http.ask import Ask, Reply
 from handlers.http.doors import Doors
 from handlers.http.endpoint import Endpoint, permit
@@ -70,7 +72,8 @@ class _Inside:
 
 
 async def answered(doors: Doors, ask: Ask) -> Reply:
-    """The answer to one message, as the SDK's own HTTP transport gives it."""
+    """The answer to one message, as the SDK's own HTTP transport gives it. Raises InvalidRequest."""
+    _check_message(ask.body)
     manager = StreamableHTTPSessionManager(
         app=_server(),
         json_response=True,
@@ -81,6 +84,20 @@ async def answered(doors: Doors, ask: Ask) -> Reply:
     async with manager.run():
         await manager.handle_request(_scope(doors, ask), exchange.receive, exchange.send)
     return exchange.reply()
+
+
+def _check_message(body: bytes) -> None:
+    """Before the SDK does: it would answer with what pydantic prints, parts of the body among that.
+
+    What is no JSON at all is left to it.
+    """
+    try:
+        types.jsonrpc_message_adapter.validate_json(body, by_name=False)
+    except ValidationError as e:
+        if e.errors(include_url=False)[0]["type"] != "json_invalid":
+            raise InvalidRequest(
+                "the body is not one message of JSON-RPC 2.0", hint="send several in requests of their own"
+            ) from None
 
 
 @cache

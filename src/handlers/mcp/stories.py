@@ -75,6 +75,13 @@ def asked_by(arguments: dict[str, str]) -> tuple[str, JsonObject]:
     return session_id, asked
 
 
+def shown_by_prompt(story: ContextTold) -> str:
+    """The context, of which a prompt cannot do without. Raises Refusal where nothing fits the budget."""
+    if not story.context:
+        raise refused(refuse("max_tokens", "is too small for any of the context"))
+    return story.context
+
+
 def _number(text: str) -> int:
     error: InvalidRequest = refuse("max_tokens", "must be a whole number")
     if not text.isascii() or not text.isdigit() or len(text) > 9:

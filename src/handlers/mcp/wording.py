@@ -31,15 +31,19 @@ def told(refusal: Refusal, names: Names) -> str:
     ours = _renamed(field, names)
     if ours != field and message.startswith(field):
         message = ours + message[len(field) :]
-    lines = [f"Error ({refusal.code}): {message}."]
+    lines = [f"Error ({refusal.code}): {_sentence(message)}"]
     if ours:
         lines.append(f"Argument: {ours}")
     if refusal.hint:
-        lines.append(f"Hint: {refusal.hint}.")
+        lines.append(f"Hint: {_sentence(refusal.hint)}")
     lines.append(_way_out(refusal))
     if request_id := refusal.fields.get("request_id"):
         lines.append(f"(request {request_id})")
     return "\n".join(lines)
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith(".") else f"{words}."
 
 
 def _renamed(field: str, names: Names) -> str:
