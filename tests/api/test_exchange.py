@@ -1,12 +1,14 @@
 """What holds for every exchange: request ids, methods, paths, room, time, faults, logs, numbers."""
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.model.errors import DatabaseError, JournalFull, StoreUnreachable
+from handlers.http.app import application
 from tests.api.raw import Wire, exchanged
 from tests.api.rig import Api, assert_error
 
@@ -61,6 +63,13 @@ async def test_a_malformed_request_id_is_replaced(api: Api, given: str) -> None:
 async def test_request_ids_that_are_made_differ(api: Api) -> None:
     made = {(await api.get("/livez")).headers["x-request-id"] for _ in range(20)}
     assert len(made) == 20
+
+
+async def test_request_ids_differ_where_two_go_on_from_one_snapshot(api: Api) -> None:
+    snapshot = application(api.doors, api.settings)
+    restored = (copy.copy(snapshot), copy.copy(snapshot))
+    made = [(await exchanged(app, "GET", "/livez")).answer.headers["x-request-id"] for app in restored]
+    assert len({name[: len("req_") + 12] for name in made}) == 2
 
 
 # --- paths and methods --------------------------------------------------------------------------

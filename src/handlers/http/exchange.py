@@ -53,7 +53,8 @@ class Exchange:
         self._metrics = metrics
         self._telling = telling
         self._ids = itertools.count()
-        self._id_prefix = f"req_{secrets.token_hex(6)}".encode()
+        # Drawn when it is first needed: many sandboxes may go on from one snapshot of this process.
+        self._id_prefix = b""
 
     def stop(self) -> None:
         """From now on new requests are refused with ShuttingDown, but for those of probes."""
@@ -83,6 +84,8 @@ class Exchange:
         given = headers.get(b"x-request-id")
         if given is not None and _is_request_id(given):
             return given
+        if not self._id_prefix:
+            self._id_prefix = f"req_{secrets.token_hex(6)}".encode()
         return b"%s%012x" % (self._id_prefix, next(self._ids))
 
     async def _send(self, scope: Scope, headers: Headers, visit: Visit, reply: Reply, send: Send) -> None:
