@@ -19,6 +19,8 @@ def cancelled(*codes: str) -> AwsError:
     [
         AwsError("", "nothing came"),
         AwsError("ThrottlingException", "", 400),
+        AwsError("KmsThrottled", "", 400),
+        AwsError("KMS.ThrottlingException", "", 400),
         AwsError("Whatever", "", 500),
         AwsError("503", "", 503),
         AwsError("Whatever", "", 429),

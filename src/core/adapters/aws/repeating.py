@@ -24,6 +24,8 @@ _FIRST_SHARE: Final = 0.6
 _THROTTLED: Final = frozenset(
     (
         "InternalServerError",
+        "KMS.ThrottlingException",  # SQS, of a queue's key; the one name with boto3, the other without
+        "KmsThrottled",
         "OverLimit",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceeded",  # as a reason of a cancelled transaction
