@@ -27,7 +27,7 @@ _SECURITY: Final = {
     },
 }
 _SERVERS: Final = [
-    {"url": "/", "description": "where this document came from"},
+    {"url": ".", "description": "where this document came from"},
     {
         "url": "{url}",
         "description": "any other",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 import openapi_spec_validator
@@ -226,3 +227,9 @@ async def test_nothing_of_it_is_read_before_somebody_asks(api: Api, monkeypatch:
     assert (await started.get("/livez")).status == 200
     with pytest.raises(FileNotFoundError):
         published._asset("openapi.json")
+
+
+def test_it_names_the_server_it_came_from_below_any_path() -> None:
+    """Behind API Gateway that is a stage: what begins with a slash would leave it."""
+    here = urljoin("https://api.example/live/openapi.json", DOCUMENT["servers"][0]["url"])
+    assert here == "https://api.example/live/"

@@ -23,10 +23,11 @@ def settings_of(folder: DevFolder) -> Settings:
     return load(None, folder.environ({}, ignore_files=True))
 
 
-async def prepared(folder: DevFolder) -> tuple[str, str, str]:
+async def prepared(folder: DevFolder, **variables: str) -> tuple[str, str, str]:
     """One start on the folder: what was said, the key, where org_default is bound to."""
     folder.make()
-    async with open_services(settings_of(folder)) as services:
+    settings = load(None, folder.environ(variables, ignore_files=True))
+    async with open_services(settings) as services:
         words = await folder.prepare(services, _URL)
         bound = await services.tenants.show_binding(DEFAULT_ORG)
     return words, kept_key(folder.env), bound.url
@@ -39,6 +40,14 @@ async def test_a_fresh_folder_gets_key_binding_and_dev_env(tmp_path: Path) -> No
     assert url == f"file:{tmp_path}/data/store"
     assert stat.S_IMODE(folder.master_key.stat().st_mode) == 0o600
     assert len(base64.b64decode(folder.master_key.read_text())) == 32
+
+
+async def test_whoever_starts_it_is_told_where_to_look_if_there_is_something(tmp_path: Path) -> None:
+    folder = DevFolder(tmp_path / "data")
+    words, *_ = await prepared(folder)
+    assert f"{_URL}/console" in words
+    words, *_ = await prepared(folder, MEMTRACE_SERVER_CONSOLE="false")
+    assert "/console" not in words
 
 
 async def test_the_same_folder_keeps_its_key_and_says_nothing_new(tmp_path: Path) -> None:

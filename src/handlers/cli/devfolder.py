@@ -79,7 +79,7 @@ class DevFolder:
             key = (await services.tenants.create_key(DEFAULT_ORG, name=name, permissions=granted)).plain
             news += "The key of before is not known any more: this is a new key.\n"
         self._tell(url, key)
-        return news + words(url, key, self.folder, self.env)
+        return news + words(url, key, self.folder, self.env, has_console=services.settings.server.console)
 
     async def _bind(self, services: "Services") -> str:
         """Binds `org_default` to the store here, unless it is bound; a folder that moved is followed."""
@@ -143,8 +143,9 @@ def kept_key(env: Path) -> str:
     return ""
 
 
-def words(url: str, key: str, folder: Path, env: Path) -> str:
+def words(url: str, key: str, folder: Path, env: Path, *, has_console: bool) -> str:
     """What whoever started it is told."""
+    look = f"Look at it in a browser, with that key:\n  {url}/console\n" if has_console else ""
     header = shlex.quote(f"x-api-key: {key}")
     body = '{"agent_id":"me","session_id":"sess_first","content":"Memtrace works"}'
     return f"""\
@@ -156,7 +157,7 @@ Write a memory:
   curl -s {url}/api/v1/memories -H {header} -H 'content-type: application/json' -d '{body}'
 Read it back:
   curl -s '{url}/api/v1/memories?agent_id=me' -H {header}
-
+{look}
 In another shell, `. {shlex.quote(str(env))}` makes curl, the SDK and every memtrace command use it.
 Ctrl-C stops it; started again on this folder it serves the same memories with the same key.
 """

@@ -144,7 +144,7 @@ class SplitFolder:
         variables = {"MEMTRACE_URL": url, "MEMTRACE_API_KEY": self._key, **self._variables()}
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         put_in_place(self.env, "\n".join(lines) + "\n")
-        return words(url, self._key, self.folder, self.env)
+        return words(url, self._key, self.folder, self.env, has_console=settings.server.console)
 
 
 async def _is_valid(admin: "Admin", key: str) -> bool:
