@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 import anyio
 import mcp_types as types
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
 
 Item = SessionMessage | Exception
 _NO_MESSAGE: Final = "the line is not one message of JSON-RPC 2.0"
@@ -64,8 +63,8 @@ def error_of(fault: Exception) -> types.JSONRPCError | None:
 
 
 def _whole(fault: Exception) -> Any:
-    """What the line held: its text where that is no JSON."""
-    found = fault.errors(include_url=False) if isinstance(fault, ValidationError) else []
+    """What the line held, as the errors of the SDK's checks tell it: its text where that is no JSON."""
+    found = fault.errors(include_url=False) if hasattr(fault, "errors") else []
     of_all = ("json_invalid", "model_type", "missing")
     return next((one["input"] for one in found if one["type"] in of_all and len(one["loc"]) < 3), None)
 
