@@ -47,6 +47,8 @@ func TestFaultsThatPassLoseNothingAndStoreNothingTwice(t *testing.T) {
 		"broken":        answer(500, `{"error":"oh","code":"internal_error"}`),
 		"cut off":       cutOff,
 		"another's":     answer(200, "<html>log in</html>"),
+		"another API's": answer(201, `{"status":"ok"}`),
+		"a redirect":    answer(301, ""),
 		"a gateway's":   answer(502, "<html>bad gateway</html>"),
 		"halfway there": truncated,
 	} {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,18 +107,16 @@ func (c *Client) attempt(ctx context.Context, request *call, value any) error {
 		return unreadable(status, header, err)
 	case err != nil:
 		return &TransportError{Op: request.op(), Err: err}
-	case status < 200 || status > 299:
+	case status >= 400:
 		return errorOf(status, header, body)
-	case value == nil:
-		return nil
+	case status < 200 || status > 299:
+		return unreadable(status, header, errRedirected)
 	}
-	if err := json.Unmarshal(body, value); err != nil {
+	if err := decode(body, value); err != nil {
 		return unreadable(status, header, err)
 	}
 	return nil
 }
-
-var errTooLong = errors.New("the answer is too long")
 
 // roundTrip returns an answer that was read whole.
 func (c *Client) roundTrip(ctx context.Context, request *call) (int, http.Header, []byte, error) {
@@ -171,25 +168,6 @@ func inner(err error) error {
 		return wrapped.Err
 	}
 	return err
-}
-
-func unreadable(status int, header http.Header, err error) *APIError {
-	return &APIError{
-		StatusCode: status,
-		Code:       codeInvalidResponse,
-		Message:    "the answer cannot be read: " + err.Error(),
-		RequestID:  header.Get("X-Request-Id"),
-	}
-}
-
-func encode(body any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(body); err != nil {
-		return nil, refused("", "the request cannot be written as JSON: "+err.Error())
-	}
-	return bytes.TrimRight(buffer.Bytes(), "\n"), nil
 }
 
 // newKey is as good as unique.

@@ -98,7 +98,7 @@ func TestEachCallHasAKeyOfItsOwn(t *testing.T) {
 	keys := make(chan string, 3)
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		keys <- r.Header.Get("Idempotency-Key")
-		answer(201, `{}`)(w, r)
+		answer(201, `{"id":"mem_1"}`)(w, r)
 	})
 	for _, given := range []string{"", "", "mine"} {
 		if _, err := client.AddMemory(background, &AddMemoryRequest{Content: "x", IdempotencyKey: given}); err != nil {
@@ -276,7 +276,11 @@ func TestNoOptionsAreTheDefaults(t *testing.T) {
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		bodies <- r.Method + " " + r.RequestURI + " " + string(body)
-		answer(200, `{}`)(w, r)
+		if r.Method == http.MethodDelete {
+			answer(200, `{"session_id":"s"}`)(w, r)
+			return
+		}
+		answer(200, `{"memories":[],"results":[],"sessions":[],"id":"s"}`)(w, r)
 	})
 	calls := map[string]func() error{
 		"GET /api/v1/memories ":              func() error { _, err := client.ListMemories(background, nil); return err },

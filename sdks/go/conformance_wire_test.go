@@ -28,12 +28,17 @@ func (p *player) RoundTrip(request *http.Request) (*http.Response, error) {
 		case "refused":
 			p.number++
 			return nil, fmt.Errorf("dial tcp: %w", syscall.ECONNREFUSED)
-		case "reset":
+		case "reset", "silence":
+			fault := p.exchanges[p.number].Response.Fault
 			body := []byte{}
 			if request.Body != nil {
 				body, _ = io.ReadAll(request.Body)
 			}
 			p.check(request, request.URL.RequestURI(), body)
+			if fault == "silence" {
+				<-request.Context().Done()
+				return nil, request.Context().Err()
+			}
 			return nil, fmt.Errorf("read tcp: %w", syscall.ECONNRESET)
 		}
 	}

@@ -25,7 +25,11 @@ Json = dict[str, Any]
 URL: Final = "http://memtrace.test"
 KEY: Final = "mtk_conformance"
 FOLDER: Final = Path(__file__).parents[2] / "conformance"
-FAULTS: Final = {"refused": httpx.ConnectError, "reset": httpx.RemoteProtocolError}
+FAULTS: Final = {
+    "refused": httpx.ConnectError,
+    "reset": httpx.RemoteProtocolError,
+    "silence": httpx.ReadTimeout,
+}
 REQUESTS: Final[dict[str, type[BaseModel]]] = {
     "add_memory": AddMemoryRequest,
     "list_memories": ListOptions,

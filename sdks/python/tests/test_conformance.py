@@ -22,7 +22,7 @@ KINDS: Final[dict[str, type[Exception]]] = {
     "rate_limited": RateLimitError,
     "no_arc_instance": NoArcInstanceError,
     "memtrace": MemtraceError,
-    "connection": TransportError,
+    "transport": TransportError,
 }
 NAMES: Final = {"status": "status_code"}
 

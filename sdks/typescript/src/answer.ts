@@ -2,7 +2,7 @@
 
 import { type ErrorDetails, errorOf, InvalidResponseError, type MemtraceError } from './errors.js'
 import { parseRetryAfter } from './retry.js'
-import type { JsonObject, Memory, MemoryBatch, MemoryResult } from './types.js'
+import type { JsonObject, Memory, AddedMemories, BatchEntry } from './types.js'
 
 /** What is read of a response. */
 export interface Answer {
@@ -13,13 +13,20 @@ export interface Answer {
 
 const LONGEST_MESSAGE = 500
 
-/** The value of a good answer: parsed JSON, undefined where there is no content. Throws what another one tells. */
-export function valueIn(answer: Answer): unknown {
+/** One of these is in every answer of a server that is no list: whose it is. */
+const OWNERS = ['id', 'org_id', 'agent_id', 'session_id']
+
+/**
+ * The value of a good answer: parsed JSON, undefined where there is no content. Throws what another one tells.
+ *
+ * The answer of another program must not pass for a value with nothing in it.
+ */
+export function valueIn(answer: Answer, lists?: string): unknown {
   const { status, text } = answer
   if (status < 200 || status > 299) throw failure(answer)
   if (status === 204) return undefined
   const value = objectIn(text)
-  if (value !== undefined) return value
+  if (value !== undefined && (lists === undefined ? OWNERS : [lists]).some((name) => name in value)) return value
   throw new InvalidResponseError('the answer is not that of a Memtrace server', { ...fromHeaders(answer), status })
 }
 
@@ -28,21 +35,22 @@ export interface BatchAnswer {
   memories: Memory[]
   count: number
   duplicates?: number
-  results?: MemoryResult[]
+  results?: BatchEntry[]
 }
 
 /** The memories that were created, with the rest of the answer beside them. */
-export function batchOf({ memories, count, duplicates, results }: BatchAnswer): MemoryBatch {
+export function batchOf({ memories, count, duplicates, results }: BatchAnswer): AddedMemories {
   // Not enumerable, so that the array compares and prints as what it holds.
   return Object.defineProperties([...listIn(memories)], {
     count: { value: count },
     duplicates: { value: duplicates },
     results: { value: results },
-  }) as MemoryBatch
+  }) as AddedMemories
 }
 
-/** The list in a good answer. What came over the wire need not be what its type says. */
-export function listIn<T>(items: T[] | undefined): T[] {
+/** The list in a good answer; servers before 0.3 may say null where it is empty. Throws for what is none. */
+export function listIn<T>(items: T[] | null | undefined): T[] {
+  if (items === null) return []
   if (items instanceof Array) return items
   throw new InvalidResponseError('the answer has not the list that was asked for')
 }

@@ -1,7 +1,7 @@
 /** Memories on their way out: queued as JSON, cut into batches, and batches cut smaller. No I/O. */
 
 import type { StoredWrite } from './writes.js'
-import type { AddMemoryRequest, MemoryBatch } from './types.js'
+import type { AddMemoryRequest, AddedMemories } from './types.js'
 
 /** A memory as it was when it was added. */
 export interface Entry {
@@ -34,7 +34,7 @@ export function memoryOf(entry: Entry): AddMemoryRequest {
  *
  * A server before 0.3 tells only what it created, in order: what is not among it was a duplicate.
  */
-export function resultsOf(entries: readonly Entry[], batch: MemoryBatch): StoredWrite[] {
+export function resultsOf(entries: readonly Entry[], batch: AddedMemories): StoredWrite[] {
   const { results } = batch
   if (results?.length === entries.length) {
     return entries.map((entry, index) => {

@@ -2,10 +2,10 @@
 
 import { type Batch, type Entry, entryOf, memoryOf, Queue, resultsOf } from './batches.js'
 import { BufferedWriteError, MemtraceError } from './errors.js'
-import type { CreateOptions } from './options.js'
-import { backoff } from './retry.js'
+import { type CreateOptions, sleep } from './options.js'
+import { pauseAfter } from './retry.js'
 import { decided, type MemoryFields, remembered } from './shortcuts.js'
-import type { AddMemoryRequest, MemoryBatch } from './types.js'
+import type { AddMemoryRequest, AddedMemories } from './types.js'
 import { uniqueKey } from './unique.js'
 import { asFailure, type FailedWrite, isForNow, type WriteCounts, type WriteResult } from './writes.js'
 
@@ -26,10 +26,15 @@ export interface BufferOptions {
 }
 
 /** Sends JSON to `POST /memories`. */
-export type SendBatch = (json: string, options: CreateOptions) => Promise<MemoryBatch>
+export type SendBatch = (json: string, options: CreateOptions) => Promise<AddedMemories>
 
-/** The server's wish to be left alone is heeded up to here, in seconds. */
-const LONGEST_PAUSE = 60
+/** How closing ends. */
+export interface CloseOptions {
+  /** Ends the attempts. */
+  signal?: AbortSignal | undefined
+  /** Milliseconds until the attempts end. 60,000 if absent. */
+  timeout?: number | undefined
+}
 
 /**
  * Stores memories in batches, in the order in which they were added, one batch at a time.
@@ -55,6 +60,8 @@ export class BufferedWriter {
   #waiting: (() => void)[] = []
   #added = 0
   #misses = 0
+  #stuck: MemtraceError | undefined
+  #failedBytes = 0
 
   constructor(send: SendBatch, options: BufferOptions = {}) {
     this.#send = send
@@ -84,11 +91,11 @@ export class BufferedWriter {
    * Takes a memory as it is now. Await it: it resolves once there is room for more.
    *
    * Rejects, and has not taken the memory, after `close`, where it is not JSON, and with a `BufferedWriteError` where
-   * as many failures as may be pending were not told.
+   * as many failures as may be pending, or as many bytes, were not told.
    */
   async add(memory: AddMemoryRequest): Promise<void> {
     if (this.#closing !== undefined) throw new MemtraceError('the buffered writer is closed', { code: 'closed' })
-    if (this.#failures.length >= this.#maxPending) this.#tell()
+    if (this.#failures.length >= this.#maxPending || this.#failedBytes >= this.#maxPendingBytes) this.#tell()
     this.#queue.push(entryOf(memory))
     this.#added++
     this.#schedule()
@@ -121,33 +128,42 @@ export class BufferedWriter {
    * Takes no more, and sends what is pending. What could not be stored and was not told before is in the `failures` of
    * the `BufferedWriteError` that this rejects with.
    *
-   * A signal ends the attempts; what is pending then has failed. Closing again says the same.
+   * While the server cannot take it, this tries on for a minute, or as its options say; what is pending then has failed.
+   * Closing again says the same.
    */
-  close(options: { signal?: AbortSignal | undefined } = {}): Promise<WriteCounts> {
-    const { signal } = options
+  close(options: CloseOptions = {}): Promise<WriteCounts> {
+    const { signal, timeout = 60_000 } = options
     const stop = (): void => {
       this.#stop.abort(signal?.reason)
     }
-    if (signal?.aborted) stop()
+    if (signal?.aborted || timeout <= 0) stop()
+    const timer = setTimeout(stop, Math.min(timeout, 2 ** 31 - 1))
     signal?.addEventListener('abort', stop, { once: true })
     this.#closing ??= this.#finish()
     return this.#closing.finally(() => {
+      clearTimeout(timer)
       signal?.removeEventListener('abort', stop)
     })
   }
 
   async #finish(): Promise<WriteCounts> {
-    // A turn that began earlier does not count as the last attempt.
-    await this.#turn?.catch(() => undefined)
-    try {
-      await this.#drain()
-    } catch (error) {
-      for (const entry of this.#queue.takeAll()) this.#fail(entry, asFailure(error))
+    this.#unschedule()
+    while (this.pending > 0) {
+      try {
+        await this.#drain()
+      } catch (error) {
+        if (this.#stop.signal.aborted) this.#giveUp(this.#stuck ?? asFailure(error))
+        else await sleep(this.#pause(error), this.#stop.signal).catch(() => undefined)
+      }
     }
     this.#unschedule()
     this.#release()
     this.#tell()
     return this.counts
+  }
+
+  #giveUp(error: MemtraceError): void {
+    for (const entry of this.#queue.takeAll()) this.#fail(entry, error)
   }
 
   async #drain(): Promise<void> {
@@ -156,7 +172,9 @@ export class BufferedWriter {
   }
 
   #tell(): void {
-    if (this.#failures.length > 0) throw new BufferedWriteError(this.#failures.splice(0))
+    if (this.#failures.length === 0) return
+    this.#failedBytes = 0
+    throw new BufferedWriteError(this.#failures.splice(0))
   }
 
   /** Sees to it that what is pending is going to be sent. */
@@ -172,9 +190,12 @@ export class BufferedWriter {
 
   #scheduleAgain(error: unknown): void {
     if (this.#closing !== undefined || this.#timer !== undefined) return
-    const asked = error instanceof MemtraceError ? error.retryAfter : undefined
-    const seconds = Math.min(asked ?? backoff(this.#misses, Math.random()), LONGEST_PAUSE)
-    this.#timer = setTimeout(this.#sendInBackground, seconds * 1000)
+    this.#timer = setTimeout(this.#sendInBackground, this.#pause(error))
+  }
+
+  /** Milliseconds until the next turn after one that failed. */
+  #pause(error: unknown): number {
+    return pauseAfter(error, this.#misses, Math.random()) * 1000
   }
 
   #unschedule(): void {
@@ -214,6 +235,7 @@ export class BufferedWriter {
       this.#onError(entries, error)
     }
     this.#misses = 0
+    this.#stuck = undefined
     if (!this.#isFull) this.#release()
   }
 
@@ -223,6 +245,7 @@ export class BufferedWriter {
     const failure = asFailure(error)
     if (isForNow(failure)) {
       this.#misses++
+      this.#stuck = failure
       later(this.#onRetry, failure)
       throw failure
     }
@@ -240,6 +263,7 @@ export class BufferedWriter {
   }
 
   #fail(entry: Entry, error: MemtraceError): void {
+    if (this.#onResult === undefined) this.#failedBytes += entry.bytes
     this.#settle({ request: memoryOf(entry), status: 'failed', error })
   }
 

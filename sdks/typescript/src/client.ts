@@ -3,7 +3,7 @@
 import { type BatchAnswer, batchOf } from './answer.js'
 import { BufferedWriter, type BufferOptions } from './buffered.js'
 import {
-  type ClientOptions,
+  type MemtraceOptions,
   type ConnectionOptions,
   type CreateOptions,
   type RequestOptions,
@@ -24,9 +24,9 @@ export class Memtrace {
   readonly #transport: Transport
 
   /** Without URL or key, `MEMTRACE_URL` and `MEMTRACE_API_KEY` are taken from the environment. */
-  constructor(baseUrl?: string, apiKey?: string, options?: ClientOptions)
+  constructor(baseUrl?: string, apiKey?: string, options?: MemtraceOptions)
   constructor(options: ConnectionOptions)
-  constructor(first?: string | ConnectionOptions, apiKey?: string, options: ClientOptions = {}) {
+  constructor(first?: string | ConnectionOptions, apiKey?: string, options: MemtraceOptions = {}) {
     const all = typeof first === 'object' ? first : { ...options, baseUrl: first, apiKey }
     this.#transport = new Transport(settingsFrom(all))
   }
@@ -71,7 +71,7 @@ export class Memtrace {
    *
    * The result is the array of those created, which also has `count`, `duplicates` and `results`.
    */
-  addMemories(memories: readonly wire.AddMemoryRequest[], options?: CreateOptions): Promise<wire.MemoryBatch> {
+  addMemories(memories: readonly wire.AddMemoryRequest[], options?: CreateOptions): Promise<wire.AddedMemories> {
     return this.#sendBatch({ memories }, options)
   }
 
@@ -97,7 +97,7 @@ export class Memtrace {
 
   /** One page of what fits a structured search. */
   searchMemories(query: wire.SearchQuery = {}, options?: RequestOptions): Promise<wire.SearchResult> {
-    return this.#send('POST', ['search'], { body: query, options })
+    return this.#send('POST', ['search'], { body: query, lists: 'results', options })
   }
 
   /** All that fits a structured search, page by page. */
@@ -124,7 +124,7 @@ export class Memtrace {
 
   /** One page of registered agents, the newest first. */
   listAgents(page: wire.PageOptions = {}, options?: RequestOptions): Promise<wire.AgentList> {
-    return this.#send('GET', ['agents'], { query: page, options })
+    return this.#send('GET', ['agents'], { query: page, lists: 'agents', options })
   }
 
   /** All registered agents, page by page. */
@@ -181,7 +181,7 @@ export class Memtrace {
 
   /** One page of sessions, the newest first; a string is the agent whose sessions they are. */
   listSessions(list: string | wire.ListSessionsOptions = {}, options?: RequestOptions): Promise<wire.SessionList> {
-    return this.#send('GET', ['sessions'], { query: sessionsOf(list), options })
+    return this.#send('GET', ['sessions'], { query: sessionsOf(list), lists: 'sessions', options })
   }
 
   /** All sessions, page by page; a string is the agent whose sessions they are. */
@@ -255,7 +255,7 @@ export class Memtrace {
 
   /** Deletions, the newest first. */
   listDeletions(list: { limit?: number | undefined } = {}, options?: RequestOptions): Promise<wire.DeletionList> {
-    return this.#send('GET', ['deletions'], { query: list, options })
+    return this.#send('GET', ['deletions'], { query: list, lists: 'deletions', options })
   }
 
   /** Whose key this is. */
@@ -267,13 +267,15 @@ export class Memtrace {
     return this.#transport.send<T>({ method, path: ['api', 'v1', ...path], ...rest })
   }
 
-  async #sendBatch(body: object | string, options?: CreateOptions): Promise<wire.MemoryBatch> {
-    return batchOf(await this.#send<BatchAnswer>('POST', ['memories'], { body, creates: true, options }))
+  async #sendBatch(body: object | string, options?: CreateOptions): Promise<wire.AddedMemories> {
+    return batchOf(
+      await this.#send<BatchAnswer>('POST', ['memories'], { body, creates: true, lists: 'memories', options }),
+    )
   }
 
   #list(path: string[], { tags, ...list }: wire.ListOptions, options?: RequestOptions): Promise<wire.MemoryList> {
     const query = { ...list, tags: tags === undefined ? undefined : String(tags) }
-    return this.#send('GET', path, { query, options })
+    return this.#send('GET', path, { query, lists: 'memories', options })
   }
 
   #iterateMemories(

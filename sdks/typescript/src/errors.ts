@@ -38,7 +38,9 @@ export class MemtraceError extends Error {
   /** All that the server said, where it was JSON. */
   readonly body: Readonly<Record<string, unknown>> | undefined
 
-  constructor(message: string, details: ErrorDetails = {}) {
+  /** A number is the status. */
+  constructor(message: string, told: number | ErrorDetails = {}) {
+    const details = typeof told === 'number' ? { status: told } : told
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.status = details.status ?? 0
     this.code = details.code
@@ -60,35 +62,55 @@ export class MemtraceError extends Error {
 /** 401: no key, or none that is valid. */
 export class AuthenticationError extends MemtraceError {
   override readonly name: string = 'AuthenticationError'
+
+  constructor(message = 'Invalid or missing API key', details: ErrorDetails = {}) {
+    super(message, { status: 401, ...details })
+  }
 }
 
 /** 404: no such memory, agent, session or deletion. */
 export class NotFoundError extends MemtraceError {
   override readonly name: string = 'NotFoundError'
+
+  constructor(message = 'Resource not found', details: ErrorDetails = {}) {
+    super(message, { status: 404, ...details })
+  }
 }
 
 /** 409: a duplicate memory, a name that is taken, a clash of idempotency keys. */
 export class ConflictError extends MemtraceError {
   override readonly name: string = 'ConflictError'
+
+  constructor(message = 'Conflict', details: ErrorDetails = {}) {
+    super(message, { status: 409, ...details })
+  }
 }
 
 /** 429: more than the key or the organization may send; `retryAfter` says how long to wait. */
 export class RateLimitError extends MemtraceError {
   override readonly name: string = 'RateLimitError'
+
+  constructor(message = 'Too many requests', details: ErrorDetails = {}) {
+    super(message, { status: 429, ...details })
+  }
 }
 
 /** 503: the organization has no Arc instance. An administrator has to bind one: see `hint`. */
 export class NoArcInstanceError extends MemtraceError {
   override readonly name: string = 'NoArcInstanceError'
+
+  constructor(message = 'no arc instance configured for this org', details: ErrorDetails = {}) {
+    super(message, { status: 503, ...details })
+  }
 }
 
-/** No answer at all: the connection was refused or broke. A write may or may not have been stored. */
-export class ConnectionError extends MemtraceError {
-  override readonly name: string = 'ConnectionError'
+/** No answer at all: the connection was refused, broke, or timed out. A write may or may not have been stored. */
+export class TransportError extends MemtraceError {
+  override readonly name: string = 'TransportError'
 }
 
 /** No answer in time. A write may or may not have been stored. */
-export class TimeoutError extends ConnectionError {
+export class TimeoutError extends TransportError {
   override readonly name: string = 'TimeoutError'
 }
 
@@ -123,7 +145,9 @@ export function errorOf(status: number, message: string, details: ErrorDetails):
   return new Kind(message, { ...details, status })
 }
 
-function kindOf(status: number, message: string, code: string | undefined): typeof MemtraceError {
+type Kind = new (message: string, details: ErrorDetails) => MemtraceError
+
+function kindOf(status: number, message: string, code: string | undefined): Kind {
   if (status === 401) return AuthenticationError
   if (status === 404) return NotFoundError
   if (status === 409) return ConflictError

@@ -1,12 +1,12 @@
 /** Client for Memtrace. */
 
-export { BufferedWriter, type BufferOptions } from './buffered.js'
+export { BufferedWriter, type BufferOptions, type CloseOptions } from './buffered.js'
 export { Memtrace } from './client.js'
 export {
   AuthenticationError,
   BufferedWriteError,
   ConflictError,
-  ConnectionError,
+  TransportError,
   InvalidResponseError,
   MemtraceError,
   NoArcInstanceError,
@@ -14,7 +14,7 @@ export {
   RateLimitError,
   TimeoutError,
 } from './errors.js'
-export type { ClientOptions, ConnectionOptions, CreateOptions, RequestOptions, Sleep } from './options.js'
+export type { MemtraceOptions, ConnectionOptions, CreateOptions, RequestOptions, Sleep } from './options.js'
 export type { MemoryFields } from './shortcuts.js'
 export type * from './types.js'
 export type { FailedWrite, StoredWrite, WriteCounts, WriteResult } from './writes.js'

@@ -1,7 +1,7 @@
 /** What a client and a call can be told, checked before anything is sent. */
 
 /** Settings of a client. */
-export interface ClientOptions {
+export interface MemtraceOptions {
   /** Milliseconds for one attempt, from its start to the end of the answer. 30,000 if absent. */
   timeout?: number | undefined
   /** How often a call is repeated after connection errors, 429, 502, 503 and 504. 2 if absent. */
@@ -15,7 +15,7 @@ export interface ClientOptions {
 }
 
 /** Settings of a client, with the URL and the key among them. */
-export interface ConnectionOptions extends ClientOptions {
+export interface ConnectionOptions extends MemtraceOptions {
   /** `MEMTRACE_URL` if absent, else `http://localhost:9100`. */
   baseUrl?: string | undefined
   /** `MEMTRACE_API_KEY` if absent. */
@@ -113,7 +113,7 @@ function environment(name: string): string | undefined {
   return process?.env?.[name]
 }
 
-const sleep: Sleep = (milliseconds, signal) =>
+export const sleep: Sleep = (milliseconds, signal) =>
   new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer)

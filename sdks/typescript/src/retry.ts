@@ -1,6 +1,6 @@
 /** Whether a failed attempt is repeated, and after how long. Pure. */
 
-import { ConnectionError, MemtraceError, NoArcInstanceError } from './errors.js'
+import { TransportError, MemtraceError, NoArcInstanceError } from './errors.js'
 
 /** A wait that the server asks for is kept up to here, in seconds; a longer one is the caller's to decide. */
 export const LONGEST_RETRY_AFTER = 60
@@ -9,6 +9,8 @@ const STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const FINAL_CODES: ReadonlySet<string> = new Set(['store_refused', 'store_denied'])
 const FIRST_WAIT = 0.5
 const LONGEST_WAIT = 8
+const LONGEST_PAUSE = 30
+const LONGEST_ASKED_PAUSE = 300
 
 /** Whether an operator has to do something first, whatever the status. */
 export function isFinal(error: MemtraceError): boolean {
@@ -17,7 +19,7 @@ export function isFinal(error: MemtraceError): boolean {
 
 /** Whether the same request may succeed at once or soon. */
 function isTransient(error: unknown): error is MemtraceError {
-  if (error instanceof ConnectionError) return true
+  if (error instanceof TransportError) return true
   return error instanceof MemtraceError && STATUSES.has(error.status) && !isFinal(error)
 }
 
@@ -28,13 +30,21 @@ function isTransient(error: unknown): error is MemtraceError {
  */
 export function waitAfter(error: unknown, attempt: number, maxRetries: number, chance: number): number | undefined {
   if (attempt >= maxRetries || !isTransient(error)) return undefined
-  if (error.retryAfter === undefined) return backoff(attempt, chance)
+  if (error.retryAfter === undefined) {
+    return jittered(Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt), chance)
+  }
   return error.retryAfter <= LONGEST_RETRY_AFTER ? error.retryAfter : undefined
 }
 
-/** Between half and all of a time that doubles with each attempt. */
-export function backoff(attempt: number, chance: number): number {
-  const most = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** attempt)
+/** Seconds that a writer waits after so many turns in a row that failed, the last one with this error. */
+export function pauseAfter(error: unknown, misses: number, chance: number): number {
+  const asked = error instanceof MemtraceError ? error.retryAfter : undefined
+  const pause = jittered(Math.min(LONGEST_PAUSE, 2 ** (misses - 1)), chance)
+  return Math.max(pause, Math.min(asked ?? 0, LONGEST_ASKED_PAUSE))
+}
+
+/** Between half and all of a time. */
+function jittered(most: number, chance: number): number {
   return most * (0.5 + 0.5 * chance)
 }
 

@@ -1,7 +1,7 @@
 /** One call: its attempts, each with a timeout, and the waits between them. */
 
 import { type Answer, valueIn } from './answer.js'
-import { ConnectionError, TimeoutError } from './errors.js'
+import { TransportError, TimeoutError } from './errors.js'
 import { type CreateOptions, type Settings, validHeader, validRetries, validTimeout } from './options.js'
 import { waitAfter } from './retry.js'
 import { uniqueKey } from './unique.js'
@@ -16,6 +16,8 @@ export interface Call {
   body?: object | string | undefined
   /** Creates something, so that repeats need an idempotency key. */
   creates?: boolean
+  /** The list that an answer has, where it is one. */
+  lists?: string
   options?: CreateOptions | undefined
 }
 
@@ -40,7 +42,7 @@ export class Transport {
     const maxRetries = validRetries(call.options?.maxRetries ?? this.#settings.maxRetries)
     for (let number = 0; ; number++) {
       try {
-        return valueIn(await this.#attempt(prepared)) as T
+        return valueIn(await this.#attempt(prepared), call.lists) as T
       } catch (error) {
         const seconds = waitAfter(error, number, maxRetries, this.#settings.random())
         if (seconds === undefined) throw error
@@ -51,7 +53,7 @@ export class Transport {
 
   #prepare({ method, path, query, body, creates, options = {} }: Call): Prepared {
     const headers: Record<string, string> = { accept: 'application/json', 'x-api-key': this.#settings.apiKey }
-    if (body !== undefined) headers['content-type'] = 'application/json'
+    if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (creates) headers['idempotency-key'] = validHeader('idempotencyKey', options.idempotencyKey ?? uniqueKey(), 255)
     if (options.requestId !== undefined) headers['x-request-id'] = validHeader('requestId', options.requestId, 128)
     // A redirect would carry the key to wherever it points.
@@ -79,7 +81,7 @@ export class Transport {
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       if (controller.signal.aborted) throw new TimeoutError(`no answer within ${timeout} ms`, { cause: error })
-      throw new ConnectionError(`no connection to ${this.#settings.baseUrl}: ${reason(error)}`, { cause: error })
+      throw new TransportError(`no connection to ${this.#settings.baseUrl}: ${reason(error)}`, { cause: error })
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', stop)

@@ -6,6 +6,9 @@
 /** What kind of memory it is. */
 export type MemoryType = 'episodic' | 'session' | 'decision' | 'entity'
 
+/** A memory type in a filter; any other text is for the server to judge. */
+export type MemoryTypeFilter = MemoryType | (string & {})
+
 /** Oldest or newest first. */
 export type Order = 'asc' | 'desc'
 
@@ -53,26 +56,26 @@ export interface AddMemoryRequest {
 }
 
 /** What became of one memory of a batch. A duplicate has the id of the memory that is there already. */
-export interface MemoryResult {
+export interface BatchEntry {
   status: 'created' | 'duplicate'
   id: string
 }
 
 /** The memories of a batch that were created, in order, and what became of each that was sent. */
-export type MemoryBatch = Memory[] & {
+export type AddedMemories = Memory[] & {
   /** How many were created. */
   readonly count: number
   /** How many were duplicates; undefined from servers before 0.3. */
   readonly duplicates: number | undefined
   /** One entry for each memory that was sent, in order; undefined from servers before 0.3. */
-  readonly results: readonly MemoryResult[] | undefined
+  readonly results: readonly BatchEntry[] | undefined
 }
 
 /** Filters and paging of a list of memories. */
 export interface ListOptions {
   agent_id?: string | undefined
   session_id?: string | undefined
-  memory_type?: MemoryType | undefined
+  memory_type?: MemoryTypeFilter | undefined
   event_type?: string | undefined
   /** All must be there. A string is comma separated. */
   tags?: string | readonly string[] | undefined
@@ -103,7 +106,7 @@ export interface SearchQuery {
   agent_id?: string | undefined
   session_id?: string | undefined
   /** Any of these. */
-  memory_types?: readonly MemoryType[] | undefined
+  memory_types?: readonly MemoryTypeFilter[] | undefined
   /** Any of these. */
   event_types?: readonly string[] | undefined
   /** All of these. */
@@ -207,7 +210,7 @@ export interface SessionList extends Page {
 export interface ContextOptions {
   /** `24h` if absent. */
   since?: When | undefined
-  include_types?: readonly MemoryType[] | undefined
+  include_types?: readonly MemoryTypeFilter[] | undefined
   /** The context is never estimated above it. */
   max_tokens?: number | undefined
 }

@@ -1,6 +1,6 @@
 /** What becomes of memories that a buffered writer took. */
 
-import { ConnectionError, InvalidResponseError, MemtraceError } from './errors.js'
+import { TransportError, InvalidResponseError, MemtraceError } from './errors.js'
 import { isFinal } from './retry.js'
 import type { AddMemoryRequest } from './types.js'
 
@@ -30,11 +30,11 @@ export interface WriteCounts {
 
 /** Whether the server may take the same memories later on. */
 export function isForNow(error: MemtraceError): boolean {
-  if (error instanceof ConnectionError || error instanceof InvalidResponseError) return true
+  if (error instanceof TransportError || error instanceof InvalidResponseError) return true
   return !isFinal(error) && (error.status === 408 || error.status === 429 || error.status >= 500)
 }
 
 export function asFailure(error: unknown): MemtraceError {
   if (error instanceof MemtraceError) return error
-  return new MemtraceError('not stored before the writer was stopped', { code: 'closed', cause: error })
+  return new MemtraceError('not stored before the writer was closed', { code: 'not_sent', cause: error })
 }

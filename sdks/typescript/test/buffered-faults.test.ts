@@ -1,7 +1,7 @@
 /** A buffered writer answers for each memory, whatever happens to the server. */
 
 import { describe, expect, test, vi } from 'vitest'
-import { ConnectionError, type MemtraceError, type WriteResult } from '../src/index.js'
+import { TransportError, type MemtraceError, type WriteResult } from '../src/index.js'
 import { byManualClock, failuresOf, held, refused, type Reply, stored, unreachable, writerOn } from './buffering.js'
 
 byManualClock()
@@ -29,9 +29,9 @@ describe('faults', () => {
   })
 
   test('a Retry-After is waited for', async () => {
-    const { server, writer, add } = writerOn([refused(503, {}, { 'retry-after': '30' })])
+    const { server, writer, add } = writerOn([refused(503, {}, { 'retry-after': '120' })])
     await add('a')
-    await vi.advanceTimersByTimeAsync(30_499)
+    await vi.advanceTimersByTimeAsync(120_499)
     expect(server.batches).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(1)
     expect(server.batches).toHaveLength(2)
@@ -41,7 +41,7 @@ describe('faults', () => {
   test('flushing tells that the server cannot take them now, and they wait on', async () => {
     const { writer, add } = writerOn([unreachable])
     await add('a')
-    await expect(writer.flush()).rejects.toBeInstanceOf(ConnectionError)
+    await expect(writer.flush()).rejects.toBeInstanceOf(TransportError)
     expect(writer.pending).toBe(1)
     await vi.advanceTimersByTimeAsync(20_000)
     expect(writer.counts).toEqual({ created: 1, duplicates: 0, failed: 0 })
@@ -96,26 +96,38 @@ describe('faults', () => {
 })
 
 describe('the end', () => {
-  test('what cannot be stored while closing is handed out', async () => {
-    const { writer, add } = writerOn([unreachable, unreachable], { maxBatch: 2 })
+  test('closing tries on for a minute, and what is not stored then is handed out with the reason', async () => {
+    const { server, writer, add } = writerOn(Array<Reply>(99).fill(unreachable), { maxBatch: 2 })
     await add('a', 'b', 'c')
-    const failures = await failuresOf(writer.close())
+    const failing = failuresOf(writer.close())
+    await vi.advanceTimersByTimeAsync(59_999)
+    expect(writer.pending).toBe(3)
+    expect(server.batches.length).toBeGreaterThan(4)
+    await vi.advanceTimersByTimeAsync(1)
+    const failures = await failing
     expect(failures.map(({ request, error }) => [request.content, error.name])).toEqual([
-      ['a', 'ConnectionError'],
-      ['b', 'ConnectionError'],
-      ['c', 'ConnectionError'],
+      ['a', 'TransportError'],
+      ['b', 'TransportError'],
+      ['c', 'TransportError'],
     ])
     expect([writer.pending, writer.counts.failed]).toEqual([0, 3])
   })
 
-  test('an attempt that began before closing is not the last one', async () => {
-    const first = held(unreachable)
-    const { writer, add } = writerOn([first.reply])
-    await add('a')
-    await vi.advanceTimersByTimeAsync(500)
+  test('closing rides over an outage that ends in time', async () => {
+    const { server, writer, add } = writerOn(Array<Reply>(5).fill(unreachable), { maxBatch: 2 })
+    await add('a', 'b', 'c')
     const closed = writer.close()
-    first.letGo()
-    expect(await closed).toEqual({ created: 1, duplicates: 0, failed: 0 })
+    await vi.advanceTimersByTimeAsync(59_000)
+    expect(await closed).toEqual({ created: 3, duplicates: 0, failed: 0 })
+    expect(new Set(server.sent.map(({ key }) => key)).size).toBe(2)
+  })
+
+  test('closing has as long as it is given', async () => {
+    const { writer, add } = writerOn(Array<Reply>(99).fill(unreachable))
+    await add('a')
+    const failing = failuresOf(writer.close({ timeout: 1_000 }))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await failing).toHaveLength(1)
   })
 
   test('a signal ends closing, and what was under way has failed', async () => {
@@ -125,8 +137,8 @@ describe('the end', () => {
     const failures = failuresOf(writer.close({ signal: control.signal }))
     control.abort()
     expect((await failures).map(({ request, error }) => [request.content, error.code])).toEqual([
-      ['a', 'closed'],
-      ['b', 'closed'],
+      ['a', 'not_sent'],
+      ['b', 'not_sent'],
     ])
     await adding
   })

@@ -124,6 +124,16 @@ describe('room', () => {
     expect(await writer.close()).toEqual({ created: 1, duplicates: 0, failed: 2 })
   })
 
+  test('their bytes take it up too', async () => {
+    const { writer, add } = writerOn([refused(403)], { maxPendingBytes: 40 })
+    const adding = add('a', 'b')
+    await vi.advanceTimersByTimeAsync(500)
+    await adding
+    expect(await failuresOf(add('c'))).toHaveLength(2)
+    await add('c')
+    expect(await writer.close()).toEqual({ created: 1, duplicates: 0, failed: 2 })
+  })
+
   test('what is not JSON is not taken', async () => {
     const { writer, add } = writerOn([])
     await expect(writer.add(undefined as never)).rejects.toThrow(TypeError)

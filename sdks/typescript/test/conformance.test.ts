@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   AuthenticationError,
   ConflictError,
-  ConnectionError,
+  TransportError,
   Memtrace,
   MemtraceError,
   NoArcInstanceError,
@@ -33,7 +33,7 @@ const kinds: [string, abstract new (...args: never[]) => MemtraceError][] = [
   ['conflict', ConflictError],
   ['rate_limited', RateLimitError],
   ['no_arc_instance', NoArcInstanceError],
-  ['connection', ConnectionError],
+  ['transport', TransportError],
   ['memtrace', MemtraceError],
 ]
 
@@ -50,6 +50,7 @@ for (const topic of topics) {
         fetch: wire.fetch,
         sleep: wire.sleep,
         random: () => 0.5,
+        ...(one.exchanges.some(({ response }) => response.fault === 'silence') && { timeout: 20 }),
       })
       const operation = operations[one.call.operation]
       if (operation === undefined) throw new Error(`no such operation: ${one.call.operation}`)

@@ -34,7 +34,7 @@ test('every error is in the table of errors', () => {
 })
 
 test('every option of a client, of a call and of a writer is explained', () => {
-  const client = membersOf('options', 'ClientOptions')
+  const client = membersOf('options', 'MemtraceOptions')
   const call = [...membersOf('options', 'RequestOptions'), ...membersOf('options', 'CreateOptions')]
   const writer = membersOf('buffered', 'BufferOptions')
   expect([client, call, writer].map(({ length }) => length)).toEqual([5, 5, 6])

@@ -13,7 +13,7 @@ function recorded(): { url: string; headers: Headers }[] {
   const asked: { url: string; headers: Headers }[] = []
   vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
     asked.push({ url, headers: new Headers(init.headers) })
-    return Promise.resolve(Response.json({ org_id: 'org_1' }))
+    return Promise.resolve(Response.json({ org_id: 'org_1', memories: [] }))
   })
   return asked
 }
@@ -120,7 +120,7 @@ describe('a call', () => {
     const bodies: unknown[] = []
     const fetch = (_: unknown, init?: RequestInit): Promise<Response> => {
       bodies.push(JSON.parse(init?.body as string))
-      return Promise.resolve(Response.json({}))
+      return Promise.resolve(Response.json({ id: 'mem_1' }))
     }
     const client = new Memtrace('http://a.test', 'mtk_a', { fetch })
     await client.decide('agent', 'stop', 'enough', { metadata: { pages: 2 }, session_id: 's' })

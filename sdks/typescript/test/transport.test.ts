@@ -3,8 +3,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
-  type ClientOptions,
-  ConnectionError,
+  type MemtraceOptions,
+  TransportError,
   InvalidResponseError,
   Memtrace,
   MemtraceError,
@@ -15,7 +15,7 @@ import { answer, cut, faulty, reset, silence, stall } from './faulty.js'
 const KEY = 'mtk_very-secret'
 const me = { org_id: 'org_1' }
 
-function clientOf(url: string, options: ClientOptions = {}): Memtrace {
+function clientOf(url: string, options: MemtraceOptions = {}): Memtrace {
   return new Memtrace(url, KEY, { sleep: () => Promise.resolve(), ...options })
 }
 
@@ -41,15 +41,15 @@ describe('connections', () => {
   test('that nobody takes are a connection error, with the reason', async () => {
     // Port 9 of the loopback is bound by nobody, and below those that are given away.
     const error = await failureOf(clientOf('http://127.0.0.1:9', { maxRetries: 0 }).me())
-    expect(error).toBeInstanceOf(ConnectionError)
-    expect(error).toMatchObject({ status: 0, name: 'ConnectionError' })
+    expect(error).toBeInstanceOf(TransportError)
+    expect(error).toMatchObject({ status: 0, name: 'TransportError' })
     expect(error.cause).toBeInstanceOf(TypeError)
     expect(error.message).toContain('http://127.0.0.1:9')
   })
 
   test('that stay broken are told after the last attempt', async () => {
     const { url, seen } = await faulty(reset)
-    expect(await failureOf(clientOf(url, { maxRetries: 1 }).me())).toBeInstanceOf(ConnectionError)
+    expect(await failureOf(clientOf(url, { maxRetries: 1 }).me())).toBeInstanceOf(TransportError)
     expect(seen).toHaveLength(2)
   })
 
@@ -68,7 +68,7 @@ describe('timeouts', () => {
     const { url, seen } = await faulty(fault)
     const error = await failureOf(clientOf(url, { timeout: 50, maxRetries: 1 }).me())
     expect(error).toBeInstanceOf(TimeoutError)
-    expect(error).toBeInstanceOf(ConnectionError)
+    expect(error).toBeInstanceOf(TransportError)
     expect(error.message).toBe('no answer within 50 ms')
     expect(seen).toHaveLength(2)
   })

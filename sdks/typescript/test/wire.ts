@@ -10,7 +10,12 @@ export interface Exchange {
     headers?: Record<string, string>
     body?: unknown
   }
-  response: { status?: number; headers?: Record<string, string>; body?: unknown; fault?: 'refused' | 'reset' }
+  response: {
+    status?: number
+    headers?: Record<string, string>
+    body?: unknown
+    fault?: 'refused' | 'reset' | 'silence'
+  }
 }
 
 export class Wire {
@@ -26,11 +31,11 @@ export class Wire {
   readonly fetch = (input: string | URL | Request, init: RequestInit = {}): Promise<Response> =>
     Promise.resolve().then(() => this.#answer(input as string, init))
 
-  #answer(url: string, init: RequestInit): Response {
+  #answer(url: string, init: RequestInit): Response | Promise<Response> {
     const exchange = this.#exchanges[this.#next++]
     if (exchange === undefined) throw new Error(`one request too many: ${init.method} ${url}`)
     this.#expectRequest(exchange.request, new URL(url), init)
-    return answered(exchange.response)
+    return exchange.response.fault === 'silence' ? silence(init.signal) : answered(exchange.response)
   }
 
   readonly sleep = (milliseconds: number): Promise<void> => {
@@ -60,6 +65,15 @@ export class Wire {
       this.#held.set(expected, String(value))
     } else expect(value).toBe(expected)
   }
+}
+
+/** Rejects as fetch does once its signal is aborted. */
+function silence(signal: AbortSignal | null | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => {
+      reject(new DOMException('aborted', 'AbortError'))
+    })
+  })
 }
 
 function answered({ fault, status, headers = {}, body }: Exchange['response']): Response {

@@ -98,14 +98,14 @@ def _a(kind: type[M]) -> Callable[[Answer], M]:
 
 
 class _Batch(BaseModel):
-    memories: list[m.Memory]
+    memories: list[m.Memory] | None  # where all were duplicates, in servers before 0.3
     results: list[m.BatchEntry] | None = None
     duplicates: int | None = None
 
 
 def _added(answer: Answer) -> m.AddedMemories:
     batch = _Batch.model_validate(answer.json())
-    added = m.AddedMemories(batch.memories)
+    added = m.AddedMemories(batch.memories or ())
     added.results, added.duplicates = batch.results, batch.duplicates
     return added
 

@@ -1,5 +1,6 @@
 // What a user writes, under several settings of the compiler. It is compiled, never run.
 
+import { type ContextOptions, type ListOptions, type MemtraceOptions } from '@memtrace/sdk'
 import { Memtrace, type Memory, MemtraceError, type MemoryList, type SearchQuery } from '@memtrace/sdk'
 
 export async function use(signal: AbortSignal): Promise<Memory[]> {
@@ -15,8 +16,14 @@ export async function use(signal: AbortSignal): Promise<Memory[]> {
   }
   // @ts-expect-error an agent is needed
   await client.addMemory({ content: 'x' })
-  // @ts-expect-error there is no such type of memory
-  await client.listMemories({ memory_type: 'other' })
+  // @ts-expect-error there is no such order
+  await client.listMemories({ order: 'newest' })
   for await (const memory of client.iterMemories()) results.push(memory)
   return [...results, ...list.memories, ...(await client.addMemories([]))]
+}
+
+/** What the original's types allowed. */
+export function asBefore(type: string, types: string[]): [MemtraceOptions, ListOptions, SearchQuery, ContextOptions] {
+  const list: ListOptions = { memory_type: type, tags: 'a,b' }
+  return [{ timeout: 1000 }, list, { memory_types: types }, { include_types: types }]
 }
