@@ -8,7 +8,8 @@ python single_agent.py "Which supplier should we take?"
 import sys
 
 from anthropic import Anthropic, beta_tool
-from memtrace import ConflictError, ContextOptions, Memory, Memtrace, SearchQuery
+from anthropic.lib.tools import ToolError
+from memtrace import ConflictError, ContextOptions, Memory, Memtrace, MemtraceError, SearchQuery
 
 MODEL = "claude-sonnet-5-5"
 AGENT = "buyer"
@@ -45,7 +46,10 @@ def memtrace_recall(since: str = "24h") -> str:
     Args:
         since: How far back, like 2h or 7d.
     """
-    return lines(memtrace.recall(AGENT, since).memories)
+    try:
+        return lines(memtrace.recall(AGENT, since).memories)
+    except MemtraceError as error:
+        raise ToolError(str(error)) from error  # the model reads it, and may do better
 
 
 @beta_tool

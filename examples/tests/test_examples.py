@@ -30,10 +30,13 @@ def command(*line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_claude_agent_does_no_work_twice(run: Run) -> None:
+def test_a_claude_agent_does_no_work_twice(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     assert run("claude/single_agent.py") == ["Take supplier B: it is cheaper."]
     again = run("claude/single_agent.py", "So", "which", "one?")
     assert again == ["Supplier B, as decided before: it is cheaper."]
+    assert not [line for line in caplog.records if line.levelname == "ERROR"], (
+        "what a model got wrong is no error"
+    )
 
 
 def test_an_openai_agent_does_no_work_twice(run: Run) -> None:
