@@ -293,6 +293,17 @@ async def test_an_answer_without_receipts_is_passed_over(
     assert len(queue.holding) == 0
 
 
+async def test_a_message_that_others_died_with_is_no_dead_letter_but_the_journals(
+    bench: Bench, queue: SqsQueue
+) -> None:
+    await bench.send(1)
+    for _ in range(2):
+        assert len(await bench.take()) == 1
+    assert times(await parcels(queue)) == [1], "and is delivered all the same"
+    await until(lambda: bench.counts() == (0, 0))
+    assert bench.counts("dead") == (0, 0)
+
+
 # --- acknowledging
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HOST: Final = "127.0.0.1"
 _STARTING: Final = 60.0
 """Seconds for a stand-in to answer."""
+_MOST_RECEIVES: Final = 5
+"""As in template.yaml."""
 _BACKOFF: Final = Backoff(first=0.1, most=5.0)
 _STOPPING: Final = 20.0
 _HANDLER: Final = "handlers.lambda_api.handler"
@@ -76,6 +78,7 @@ def stand_ins(split: Split) -> dict[str, list[str]]:
     start = [sys.executable, str(Path(tied.__file__)), str(os.getpid())]
     cloud = [*start, "local.cloud", "--data", str(split.folder.cloud), "--table", TABLE]
     queue = [*start, "local.sqs", "--queue", QUEUE, "--dead-letters", DEAD_LETTERS]
+    queue += ["--most-receives", str(_MOST_RECEIVES)]
     commands = {
         "cloud": [*cloud, "--port", str(ports.cloud)],
         "queue": [*queue, "--port", str(ports.queue)],

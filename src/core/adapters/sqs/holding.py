@@ -25,6 +25,8 @@ class Held:
     received: float
     """When its newest receipt was given, monotonic seconds."""
     hidden_until: float
+    receives: int = 1
+    """How often the queue has given it to anybody, this time included."""
     left: int = 0
     """Memories that are not acknowledged."""
     is_open: bool = False
@@ -51,7 +53,9 @@ class Holding:
         """All but those that are lost."""
         return [held for held in self._held.values() if not held.is_lost]
 
-    def take(self, id_: str, receipt: str, body: str, *, now: float, hidden_until: float) -> Held | None:
+    def take(
+        self, id_: str, receipt: str, body: str, *, now: float, hidden_until: float, receives: int = 1
+    ) -> Held | None:
         """A message that came. None: it is in hand already; only its newest receipt is good from now on.
 
         One that was done with a while ago came again though it was deleted: it is done with.
@@ -61,7 +65,7 @@ class Holding:
             held.receipt, held.received, held.hidden_until = receipt, now, hidden_until
             held.is_lost = False
             return None
-        held = Held(id_, receipt, body, now, hidden_until, is_open=id_ in self._done)
+        held = Held(id_, receipt, body, now, hidden_until, receives, is_open=id_ in self._done)
         self._held[id_] = held
         return held
 
@@ -71,6 +75,10 @@ class Holding:
         waiting = self._waiting.setdefault(org_id, {})
         for time in times:
             waiting[time] = (*waiting.get(time, ()), held)
+
+    def open_done(self, held: Held) -> None:
+        """What is in it is somebody else's business: it waits for nothing."""
+        held.left, held.is_open, held.body = 0, True, ""
 
     def ack(self, org_id: OrgId, times: Iterable[Micros]) -> list[Held]:
         """These memories are taken care of. Returns the messages that are done with now."""

@@ -22,6 +22,8 @@ _LONGEST: Final = 43_200.0
 """Seconds that SQS hides a message in all, by one receipt."""
 _SPOILT: Final = 10.0
 """Seconds after which a message that nobody can read comes again, until it is a dead letter."""
+OFTEN: Final = 3
+"""Receives from which on a message that can be read is deleted at once, before the queue gives it up."""
 _ASKED: Final = 5.0
 """Seconds without a question after which no more is received ahead."""
 _TOLD: Final = 1_000
@@ -100,7 +102,7 @@ class SqsQueue:
                 if opened and (count > max_count or size > max_bytes):
                     self._ahead[0] = (held, unpacked)
                     break
-                self.holding.open(held, unpacked.org_id, unpacked.times)
+                self._take_up(held, unpacked)
                 opened.setdefault(unpacked.org_id, []).append(unpacked)
             self._ahead.popleft()
         if not self._ahead:
@@ -205,6 +207,14 @@ class SqsQueue:
         except MessageUnreadable as error:
             self._spoil(held, error.message)
             return None
+
+    def _take_up(self, held: Held, unpacked: Unpacked) -> None:
+        """One that nobody lived to deliver is left to the journal, before it is a dead letter."""
+        if held.receives >= OFTEN:
+            self.holding.open_done(held)
+            self._finish(held)
+        else:
+            self.holding.open(held, unpacked.org_id, unpacked.times)
 
     def _spoil(self, held: Held, reason: str) -> None:
         self.holding.forget(held)

@@ -21,6 +21,7 @@ _SHORT: Final = 1
 _SLACK: Final = 10.0
 """Seconds for the answer itself."""
 _MOST_POLLS: Final = 4
+_RECEIVES: Final = "ApproximateReceiveCount"
 _PAUSE: Final = wait_random_exponential(multiplier=1, max=30)
 
 
@@ -67,6 +68,7 @@ class Receiver:
             "MaxNumberOfMessages": MOST_ENTRIES,
             "WaitTimeSeconds": wait,
             "VisibilityTimeout": self._visibility,
+            "MessageSystemAttributeNames": [_RECEIVES],
         }
         try:
             answer = await self._api.call("sqs", "ReceiveMessage", parameters, wait + _SLACK)
@@ -86,6 +88,7 @@ class Receiver:
                 str(message.get("Body", "")),
                 now=now,
                 hidden_until=now + self._visibility,
+                receives=int(message.get("Attributes", {}).get(_RECEIVES, 1)),
             )
             if held is not None:
                 self._came(held)
