@@ -4,12 +4,16 @@ What it does once it is open, `tests/console` tries in a browser.
 """
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from core.bootstrap.server import open_services
+from core.settings import AuthSettings, ServerSettings, Settings
+from handlers.http.app import application, doors_of
 from handlers.http.shelf import HOME
-from tests.api.rig import Answer, Api, assert_error
+from tests.api.rig import MASTER_KEY, Answer, Api, assert_error
 from tests.e2e.installation import ROOT
 
 FILE: Final = re.compile(r'"(console/[0-9a-f]{16}/[\w.-]+)"')
@@ -117,6 +121,21 @@ async def test_head_works_as_everywhere(api: Api) -> None:
     answer = await api.send("HEAD", "/console")
     assert (answer.status, answer.content) == (200, b"")
     assert int(answer.headers["content-length"]) > 0
+
+
+async def test_only_a_server_that_wants_no_key_says_so_and_then_takes_anybody(
+    api: Api, tmp_path: Path
+) -> None:
+    assert b"<body>" in (await api.get("/console")).content
+    auth = AuthSettings(db_path=tmp_path / "open.db", enabled=False)
+    settings = Settings(server=ServerSettings(), auth=auth, master_key=MASTER_KEY)
+    async with open_services(settings) as services:
+        await services.tenants.ensure_default_org()
+        doors = doors_of(services)
+        opened = Api(application(doors, settings), doors, services, settings, api.org, api.other).as_("")
+        assert b"<body data-open>" in (await opened.get("/console")).content
+        me = (await opened.get("/api/v1/me")).json
+        assert (me["org_id"], me["key_name"]) == ("org_default", "")
 
 
 @pytest.mark.every_door

@@ -90,7 +90,12 @@ def test_a_server_that_wants_no_key_opens_by_itself(tab: Tab) -> None:
         assert "x-api-key" not in headers
         route.fulfill(response=route.fetch(headers={**headers, "x-api-key": tab.site.key}))
 
+    def opened(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("<body>", "<body data-open>"))
+
     tab.page.route("**/api/v1/**", unasked)
+    tab.page.route("**/console", opened)
     tab.go("agents")
     expect(tab.page.get_by_role("heading", name="Agents", level=1)).to_be_visible()
     expect(tab.page.get_by_role("row").filter(has_text="crawler")).to_be_visible()

@@ -12,28 +12,18 @@ import { trouble } from "./trouble.js";
 
 const app = document.getElementById("app");
 const AGES = 20_000;
+const IS_OPEN = document.body.hasAttribute("data-open"); // so says a server that wants no key
 let close = () => {};
 
 async function start() {
   const key = readKey();
-  if (!key) return knock();
+  if (!key && !IS_OPEN) return ask();
   try {
     await open(key);
   } catch (problem) {
     if (problem.kind !== "refused" && problem.kind !== "forbidden") return wait(problem);
     forgetKey();
     ask(problem);
-  }
-}
-
-/** A server without authentication opens by itself, unless somebody was quicker. */
-async function knock() {
-  const door = ask();
-  try {
-    const me = await new Api("").get("me");
-    if (door.isWaiting()) enter("", me);
-  } catch {
-    // then it wants a key, or will say what is wrong to one
   }
 }
 
@@ -46,20 +36,14 @@ function wait(problem) {
 /** Raises the Problem when the key does not open. */
 async function open(key) {
   const me = await new Api(key).get("me");
-  keepKey(key);
-  enter(key, me);
-}
-
-function enter(key, me) {
+  if (key) keepKey(key);
   const frame = shell({ api: new Api(key, signOut), me, signOut: key ? () => signOut() : null });
   show(frame);
   frame.go();
 }
 
 function ask(problem = null) {
-  const door = signIn({ open, problem });
-  show(door);
-  return door;
+  show(signIn({ open, problem }));
 }
 
 function signOut(problem = null) {

@@ -3,10 +3,7 @@
 import { button, el, fill, say, sentence } from "./dom.js";
 import { mark } from "./mark.js";
 
-/**
- * `open(key)` raises the Problem when the key does not open. The node has `isWaiting`: whether nothing was
- * done with it yet.
- */
+/** `open(key)` raises the Problem when the key does not open. */
 export function signIn({ open, problem }) {
   const key = el("input", {
     id: "key",
@@ -71,8 +68,7 @@ export function signIn({ open, problem }) {
       ),
     ),
   );
-  const node = el("main", { class: "door" }, form);
-  return { node, close() {}, focus: () => key.focus(), isWaiting: () => node.isConnected && !key.value };
+  return { node: el("main", { class: "door" }, form), close() {}, focus: () => key.focus() };
 }
 
 function told(problem) {

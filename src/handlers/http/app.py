@@ -49,7 +49,7 @@ def doors_of(services: Services) -> Doors:
         ledger=services.ledger,
         board=services.board,
         outstanding=services.outstanding,
-        console=Shelf() if settings.server.console else None,
+        console=Shelf(is_open=not settings.auth.enabled) if settings.server.console else None,
         shows_details=settings.server.health_details,
         shows_metrics=settings.server.metrics,
         origins=frozenset(settings.server.cors_origins),

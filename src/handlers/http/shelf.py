@@ -43,7 +43,13 @@ class _Files:
 
 
 class Shelf:
-    """Never older than the process; knows no names but those of its files."""
+    """Never older than the process; knows no names but those of its files.
+
+    The page of a server that wants no key says so, and opens by itself.
+    """
+
+    def __init__(self, *, is_open: bool) -> None:
+        self._is_open = is_open
 
     async def page(self) -> Asset:
         """The page, which names all that it needs by the version of the files."""
@@ -65,6 +71,8 @@ class Shelf:
         bodies = {path.name: path.read_bytes() for path in found}
         version = _digest(*(part for name, body in bodies.items() for part in (name.encode(), body)))
         page = _LINK.sub(rf'\1="console/{version}/'.encode(), bodies.pop(PAGE))
+        if self._is_open:
+            page = page.replace(b"<body>", b"<body data-open>")
         return _Files(
             version, _asset(PAGE, page), {name: _asset(name, body) for name, body in bodies.items()}
         )
