@@ -48,11 +48,22 @@ func backoff(number int, random float64) time.Duration {
 // retryAfter reads seconds or a date; ok is false where there is neither.
 func retryAfter(header http.Header) (wait time.Duration, ok bool) {
 	text := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 {
+	// A number beyond what a float can hold comes with an error, and as infinity.
+	if seconds, _ := strconv.ParseFloat(text, 64); isNumber(text) {
 		return time.Duration(min(seconds, 1e9) * float64(time.Second)), true
 	}
 	if date, err := http.ParseTime(text); err == nil {
 		return max(0, time.Until(date)), true
 	}
 	return 0, false
+}
+
+// isNumber says whether there are digits, and a point among them at most.
+func isNumber(text string) bool {
+	whole, part, pointed := strings.Cut(text, ".")
+	return isDigits(whole) && (!pointed || isDigits(part))
+}
+
+func isDigits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
 }

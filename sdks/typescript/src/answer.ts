@@ -11,20 +11,26 @@ export interface Answer {
   text: string
 }
 
-const LONGEST_MESSAGE = 500
+/** What the answer to a call has to be. */
+export interface Expected {
+  lists?: string
+  isEmpty?: boolean
+}
+
+const LONGEST_MESSAGE = 1000
 
 /** One of these is in every answer of a server that is no list: whose it is. */
 const OWNERS = ['id', 'org_id', 'agent_id', 'session_id']
 
 /**
- * The value of a good answer: parsed JSON, undefined where there is no content. Throws what another one tells.
+ * The value of a good answer: parsed JSON, undefined where nothing is expected. Throws what another one tells.
  *
  * The answer of another program must not pass for a value with nothing in it.
  */
-export function valueIn(answer: Answer, lists?: string): unknown {
+export function valueIn(answer: Answer, { lists, isEmpty }: Expected = {}): unknown {
   const { status, text } = answer
   if (status < 200 || status > 299) throw failure(answer)
-  if (status === 204) return undefined
+  if (isEmpty) return undefined
   const value = objectIn(text)
   if (value !== undefined && (lists === undefined ? OWNERS : [lists]).some((name) => name in value)) return value
   throw new InvalidResponseError('the answer is not that of a Memtrace server', { ...fromHeaders(answer), status })

@@ -164,7 +164,7 @@ export class Memtrace {
 
   /** Forgets a registered agent; its sessions and memories stay. */
   deleteAgent(agentId: string, options?: RequestOptions): Promise<void> {
-    return this.#send('DELETE', ['agents', agentId], { options })
+    return this.#send('DELETE', ['agents', agentId], { isEmpty: true, options })
   }
 
   // --- Sessions

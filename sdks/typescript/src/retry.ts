@@ -51,7 +51,7 @@ function jittered(most: number, chance: number): number {
 /** Seconds of a `Retry-After`, which is a number or a date; undefined where it is neither. */
 export function parseRetryAfter(value: string | null, now: number): number | undefined {
   if (value === null) return undefined
-  if (/^\d+(\.\d+)?$/.test(value.trim())) return Number(value)
+  if (/^\d+(\.\d+)?$/.test(value.trim())) return Math.min(Number(value), 1e9)
   const until = /\d{2}:\d{2}:\d{2} GMT$/.test(value.trim()) ? Date.parse(value) : Number.NaN
   return Number.isNaN(until) ? undefined : Math.max(0, (until - now) / 1000)
 }

@@ -18,6 +18,8 @@ export interface Call {
   creates?: boolean
   /** The list that an answer has, where it is one. */
   lists?: string
+  /** Whether there is nothing in an answer. */
+  isEmpty?: boolean
   options?: CreateOptions | undefined
 }
 
@@ -42,7 +44,7 @@ export class Transport {
     const maxRetries = validRetries(call.options?.maxRetries ?? this.#settings.maxRetries)
     for (let number = 0; ; number++) {
       try {
-        return valueIn(await this.#attempt(prepared), call.lists) as T
+        return valueIn(await this.#attempt(prepared), call) as T
       } catch (error) {
         const seconds = waitAfter(error, number, maxRetries, this.#settings.random())
         if (seconds === undefined) throw error

@@ -30,7 +30,8 @@ _KINDS: Final[dict[int, Callable[[str], MemtraceError]]] = {
     429: RateLimitError,
 }
 _NO_STORE: Final = "arc instance"
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_LONGEST_MESSAGE: Final = 1_000
 _TEXTS: Final = ("code", "hint", "field", "id")
 
 
@@ -53,8 +54,9 @@ def error_of(response: httpx.Response) -> MemtraceError | None:
     if status < 400:
         return None
     body = _body_of(response)
-    told = body.get("error") if body is not None else response.text
-    message = told if isinstance(told, str) and told else f"HTTP {status}"
+    told = (body or {}).get("error")
+    text = told if isinstance(told, str) and told else response.text.strip()[:_LONGEST_MESSAGE]
+    message = text or f"HTTP {status}"
     error = _kind(status, message, body or {})
     _describe(error, body or {})
     error.request_id = error.request_id or response.headers.get("x-request-id")
@@ -91,7 +93,7 @@ def _retry_after(text: str) -> float | None:
     """Seconds from now; `None` where the header is missing or cannot be read."""
     text = text.strip()
     if _SECONDS.fullmatch(text):
-        return float(text)
+        return min(float(text), 1e9)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError):
