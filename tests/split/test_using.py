@@ -59,6 +59,7 @@ async def test_memories_are_written_read_and_deleted_through_the_door_and_settle
         forgotten = await quick.told("forget --org org_default --session s --yes")
         assert await shown(client) == []
         assert forgotten["deletion_id"] in [d["deletion_id"] for d in await quick.told("deletions list")]
+    assert (await quick.told("org show-arc org_default"))["admin_key"] != "", "no deletion would be done"
 
 
 async def test_the_door_the_released_client_and_commands_work_on_it(

@@ -123,7 +123,7 @@ class SplitFolder:
     async def prepare(self, admin: "Admin", arc: str, arc_key: str) -> None:
         """`org_default`, bound to this Arc, and its key, as they were or new."""
         made = await admin.tenants.bootstrap_default()
-        await self._bind(admin, arc, arc_key or ADMIN_TOKEN)
+        await self._bind(admin, arc, arc_key)
         self._key = made.plain if made else kept_key(self.env)
         if made is None and not await _is_valid(admin, self._key):
             name = f"dev {datetime.now(UTC).isoformat()}"
@@ -137,7 +137,11 @@ class SplitFolder:
         except NotFound:
             bound = None
         if bound is None or bound.url != arc:
-            await admin.tenants.bind(DEFAULT_ORG, url=arc, database=DATABASE, arc_key=arc_key)
+            key = arc_key or ADMIN_TOKEN
+            bound = await admin.tenants.bind(DEFAULT_ORG, url=arc, database=DATABASE, arc_key=key)
+        ours = arc == f"http://{_HOST}:{self.ports.arc}"
+        if ours and not bound.masked_admin_key:  # without one no deletion would ever be done
+            await admin.tenants.set_admin_key(DEFAULT_ORG, ADMIN_TOKEN)
 
     async def tell(self, settings: "Settings", url: str) -> str:
         """Writes `dev.env`; the words for whoever started it."""
