@@ -67,10 +67,11 @@ async def test_a_limit_gives_the_newest_items_the_oldest_first(session: Memtrace
     assert contents(await session.get_items(9)) == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize("settings", [SessionSettings(limit=1), {"limit": 1}], ids=["typed", "mapping"])
 async def test_settings_limit_what_nobody_limits(
-    client: AsyncMemtrace, agent_id: str, session_id: str
+    client: AsyncMemtrace, agent_id: str, session_id: str, settings: Any
 ) -> None:
-    session = MemtraceSession(client, agent_id, session_id, session_settings=SessionSettings(limit=1))
+    session = MemtraceSession(client, agent_id, session_id, session_settings=settings)
     await session.add_items(said("one", "two"))
     assert contents(await session.get_items()) == ["two"]
     assert contents(await session.get_items(5)) == ["one", "two"]

@@ -69,6 +69,17 @@ async def test_every_tool_and_parameter_is_explained_under_a_strict_schema(
         assert tool.strict_json_schema
         for name, schema in tool.params_json_schema["properties"].items():
             assert schema.get("description"), f"{tool.name}.{name}"
+            assert "default" not in schema, "OpenAI refuses a strict schema with a default"
+
+
+async def test_null_is_the_default_of_what_a_strict_schema_makes_a_model_give(
+    tools: dict[str, FunctionTool], agent_id: str
+) -> None:
+    nothing = dict.fromkeys(["memory_type", "event_type", "session_id", "tags", "importance"])
+    await call(tools, "memtrace_remember", content="said in full", **nothing)
+    everything = dict.fromkeys(["since", "session_id", "memory_type", "limit"])
+    (memory,) = json.loads(await call(tools, "memtrace_recall", **everything))["memories"]
+    assert (memory["memory_type"], memory["event_type"]) == ("episodic", "general")
 
 
 async def test_what_is_remembered_is_recalled_and_searched(tools: dict[str, FunctionTool]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from agents import TResponseInputItem
 from agents.memory import SessionSettings
+from agents.memory.session_settings import coerce_session_settings
 from memtrace import (
     AsyncMemtrace,
     CreateSessionRequest,
@@ -45,11 +46,13 @@ class MemtraceSession:
         agent_id: str,
         session_id: str,
         *,
-        session_settings: SessionSettings | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> None:
         """Goes on with a session, or begins one under an id of your own; it need not be registered."""
         self.session_id = session_id
-        self.session_settings = session_settings
+        self.session_settings = (
+            None if session_settings is None else coerce_session_settings(session_settings)
+        )
         self.agent_id = agent_id
         self._client = client
 
@@ -60,7 +63,7 @@ class MemtraceSession:
         agent_id: str,
         *,
         metadata: dict[str, Any] | None = None,
-        session_settings: SessionSettings | None = None,
+        session_settings: SessionSettings | dict[str, Any] | None = None,
     ) -> "MemtraceSession":
         """A new session, registered with Memtrace. Keep its `session_id` to go on with it later."""
         with _logged("create", "new"):

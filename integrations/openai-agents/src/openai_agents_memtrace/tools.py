@@ -15,6 +15,9 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 
 _BUT_SESSIONS: Final = ["episodic", "decision", "entity"]
 """Types that are looked through when none is asked for: conversations stay out."""
+_SINCE: Final = "24h"
+_LIMIT: Final = 50
+# Parameters have none of their own: OpenAI refuses strict schemas that hold the word `default`.
 
 log = logging.getLogger("openai_agents_memtrace")
 
@@ -40,8 +43,8 @@ def _remember(client: AsyncMemtrace, agent_id: str, session: str | None) -> Func
     @function_tool(failure_error_function=_failed)
     async def memtrace_remember(
         content: str,
-        memory_type: MemoryType = "episodic",
-        event_type: str = "general",
+        memory_type: MemoryType | None = None,
+        event_type: str | None = None,
         session_id: str | None = None,
         tags: list[str] | None = None,
         importance: Importance | None = None,
@@ -50,9 +53,11 @@ def _remember(client: AsyncMemtrace, agent_id: str, session: str | None) -> Func
 
         Args:
             content: What to remember, in words that make sense without this conversation.
-            memory_type: episodic for what happened, entity for a fact about a person or thing, decision for a
-                choice (better stored with memtrace_decide), session for a note about this session.
-            event_type: What kind of event it is, one word of letters, digits and _; error for a failure.
+            memory_type: episodic (the default) for what happened, entity for a fact about a person or thing,
+                decision for a choice (better stored with memtrace_decide), session for a note about this
+                session.
+            event_type: What kind of event it is, one word of letters, digits and _; general by default, error
+                for a failure.
             session_id: The session it belongs to; mostly not given.
             tags: Labels to find it by; letters, digits, _, . and -.
             importance: From 0 to 1.
@@ -62,8 +67,8 @@ def _remember(client: AsyncMemtrace, agent_id: str, session: str | None) -> Func
             AddMemoryRequest(
                 agent_id=agent_id,
                 session_id=session_id or session,
-                memory_type=memory_type,
-                event_type=event_type,
+                memory_type=memory_type or "episodic",
+                event_type=event_type or "general",
                 content=content,
                 tags=tags,
                 importance=importance,
@@ -76,18 +81,18 @@ def _remember(client: AsyncMemtrace, agent_id: str, session: str | None) -> Func
 def _recall(client: AsyncMemtrace, agent_id: str) -> FunctionTool:
     @function_tool(failure_error_function=_failed)
     async def memtrace_recall(
-        since: str = "24h",
+        since: str | None = None,
         session_id: str | None = None,
         memory_type: MemoryType | None = None,
-        limit: Limit = 50,
+        limit: Limit | None = None,
     ) -> str:
         """Read back your own recent memories, the newest first.
 
         Args:
-            since: How far back: 30m, 2h, 7d, or an ISO 8601 time.
+            since: How far back: 30m, 2h, 7d, or an ISO 8601 time; 24h by default.
             session_id: Only memories of this session.
             memory_type: Only memories of this type.
-            limit: At most so many memories.
+            limit: At most so many memories; 50 by default.
         """
         return await _found(
             client,
@@ -95,8 +100,8 @@ def _recall(client: AsyncMemtrace, agent_id: str) -> FunctionTool:
                 agent_id=agent_id,
                 session_id=session_id,
                 memory_types=[memory_type] if memory_type else _BUT_SESSIONS,
-                since=since,
-                limit=limit,
+                since=since or _SINCE,
+                limit=limit or _LIMIT,
             ),
         )
 
@@ -112,7 +117,7 @@ def _search(client: AsyncMemtrace) -> FunctionTool:
         since: str | None = None,
         min_importance: Importance | None = None,
         agent_id: str | None = None,
-        limit: Limit = 50,
+        limit: Limit | None = None,
     ) -> str:
         """Search the memories of all agents, the newest first. All conditions given must hold.
 
@@ -123,7 +128,7 @@ def _search(client: AsyncMemtrace) -> FunctionTool:
             since: How far back: 30m, 2h, 7d, or an ISO 8601 time; all time if not given.
             min_importance: From 0 to 1.
             agent_id: Only memories of this agent.
-            limit: At most so many memories.
+            limit: At most so many memories; 50 by default.
         """
         return await _found(
             client,
@@ -134,7 +139,7 @@ def _search(client: AsyncMemtrace) -> FunctionTool:
                 tags=tags,
                 since=since,
                 min_importance=min_importance,
-                limit=limit,
+                limit=limit or _LIMIT,
             ),
         )
 
