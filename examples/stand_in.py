@@ -215,13 +215,25 @@ def standing_in(script: Path) -> Iterator[dict[str, str]]:
         raise NotAsScripted("; ".join(problems))
 
 
+def script_of(example: Path) -> Path:
+    """Where the script of an example is, if there is one."""
+    inside = example.relative_to(HERE) if example.is_relative_to(HERE) else Path(example.name)
+    return HERE / "scripts" / ("_".join(inside.with_suffix("").parts) + ".json")
+
+
 def main() -> int:
     """Runs what the command line names; the exit status of the example, or 1."""
+    if len(sys.argv) < 2:
+        raise SystemExit("usage: stand_in.py EXAMPLE [ARGUMENTS]")
     example = Path(sys.argv[1]).resolve()
-    name = "_".join(example.relative_to(HERE).with_suffix("").parts)
+    script = script_of(example)
+    if not script.exists():
+        raise SystemExit(
+            f"stand-in: no script for {sys.argv[1]}; an example without a model is run by itself"
+        )
     line = [sys.executable, str(example), *sys.argv[2:]]
     try:
-        with standing_in(HERE / "scripts" / f"{name}.json") as variables:
+        with standing_in(script) as variables:
             return subprocess.run(line, env={**os.environ, **variables}, check=False).returncode
     except NotAsScripted as problem:
         print(f"stand-in: {problem}", file=sys.stderr)

@@ -36,6 +36,8 @@ def memtrace_remember(content: str, event_type: str = "general", importance: flo
         memtrace.remember(AGENT, content, session_id=SESSION, event_type=event_type, importance=importance)
     except ConflictError:
         return "that is remembered already"
+    except MemtraceError as error:
+        raise ToolError(str(error)) from error  # the model reads it, and may do better
     return "remembered"
 
 
@@ -49,7 +51,7 @@ def memtrace_recall(since: str = "24h") -> str:
     try:
         return lines(memtrace.recall(AGENT, since).memories)
     except MemtraceError as error:
-        raise ToolError(str(error)) from error  # the model reads it, and may do better
+        raise ToolError(str(error)) from error
 
 
 @beta_tool

@@ -81,3 +81,18 @@ def test_a_thread_that_goes_on_has_the_tools_it_began_with(ask: Ask) -> None:
     answers = ask([{"turns": turns}], first, second)
     assert answers[1]["stop_reason"] == "tool_use"
     assert answers[1]["content"][0]["input"] == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "usage: stand_in.py EXAMPLE"),
+        (["examples/etl_worker.py"], "no script for examples/etl_worker.py"),
+    ],
+)
+def test_the_command_says_what_it_cannot_run(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["stand_in.py", *arguments])
+    with pytest.raises(SystemExit, match=says):
+        stand_in.main()
