@@ -151,6 +151,13 @@ def test_filters_stand_in_the_address_and_come_back_with_it(tab: Tab) -> None:
     tab.page.get_by_role("button", name="Clear filters").click()
     tab.shows(PAGE)
     expect(tab.page).to_have_url(re.compile("#/timeline$"))
+    assert tab.focused == "Search the contents"
+
+
+def test_a_filter_that_cannot_be_is_told_in_the_words_of_the_api(tab: Tab) -> None:
+    tab.sign_in("timeline?agent=my agent")
+    expect(tab.page.get_by_role("alert")).to_contain_text("That cannot be looked for")
+    expect(tab.page.get_by_role("alert")).to_contain_text("agent_id must be a letter")
 
 
 def test_a_time_range_is_a_filter_too(tab: Tab) -> None:
@@ -372,8 +379,10 @@ def test_a_story_goes_on_after_more_at_once_than_a_page_holds(tab: Tab) -> None:
     ]
     tab.site.client.post("/memories", json={"memories": memories}).raise_for_status()
     tab.sign_in("session/sess_burst")
-    tab.page.get_by_role("button", name="Read on").click()
+    tab.page.get_by_role("button", name="Read on").press("Enter")
     tab.shows(101)
+    row = tab.page.locator("li.memory").filter(has=tab.page.locator("a:focus"))
+    expect(row.locator("a.content")).to_have_text("burst 100")
     tab.site.remember("afterwards", session_id="sess_burst")
     tab.page.clock.run_for(4_100)
     tab.shows(102)
@@ -453,6 +462,13 @@ def test_agents_wait_for_their_numbers_where_the_server_asks_for_patience(tab: T
     tab.page.unroute("**/api/v1/agents/agent_*/stats")
     tab.page.clock.run_for(2_100)
     expect(row.get_by_role("cell").first).to_have_text(str(CRAWLS + 2))
+
+
+def test_an_agent_whose_name_is_no_id_has_no_timeline(tab: Tab) -> None:
+    tab.site.client.post("/agents", json={"name": "Agent Smith"}).raise_for_status()
+    tab.sign_in("agent/Agent%20Smith")
+    expect(tab.page.locator(".tile").first).to_have_text("0memories")
+    expect(tab.page.get_by_role("link", name="In the timeline")).to_have_count(0)
 
 
 # --- hostile contents

@@ -13,7 +13,7 @@ import { empty, loading, trouble } from "./trouble.js";
 const PAGE = 50;
 const HOURS = 24;
 const MOST = 1_000;
-const IS_ID = /^[a-zA-Z][\w-]{0,127}$/; // sessions know agents by ids alone, and a name may be none
+const IS_ID = /^[a-zA-Z][\w-]{0,127}$/; // lists filter by ids alone, and a name may be none
 
 export function agentView({ api }, { id }) {
   const tiles = el("div", { class: "tiles" });
@@ -24,6 +24,7 @@ export function agentView({ api }, { id }) {
   const { signal } = leaving;
 
   const recent = pages({
+    list: list.node,
     async ask(cursor) {
       const page = await api.get(
         `agents/${part(id)}/memories`,
@@ -39,6 +40,7 @@ export function agentView({ api }, { id }) {
     end: "That is all of the last year.",
   });
   const opened = pages({
+    list: sessions,
     async ask(cursor) {
       const page = await api.get("sessions", { agent_id: id, limit: 5, cursor }, signal);
       return { items: page.sessions, cursor: page.next_cursor };
@@ -77,7 +79,8 @@ export function agentView({ api }, { id }) {
       "div",
       { class: "heading" },
       el("h1", { class: "id" }, id),
-      el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline"),
+      IS_ID.test(id) &&
+        el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline"),
     ),
     tiles,
     busy,

@@ -38,6 +38,7 @@ export function agentsView({ api }) {
   const known = new Set();
 
   const rows = pages({
+    list: body,
     async ask(cursor, signal) {
       const page = await api.get("agents", { limit: PAGE, cursor }, signal);
       for (const agent of page.agents) known.add(agent.id).add(agent.name);

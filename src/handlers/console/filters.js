@@ -55,7 +55,7 @@ export function filters(given, onChange) {
     ]),
   );
   const boxes = TYPES.map((type) => el("input", { type: "checkbox", value: type, id: `type-${type}` }));
-  const clear = button("Clear filters", () => set({}), { class: "quiet", id: "clear" });
+  const clear = button("Clear filters", clearAll, { class: "quiet", id: "clear" });
   const more = button(
     "Filters",
     () => {
@@ -89,6 +89,11 @@ export function filters(given, onChange) {
     span.value = next.from || next.until ? "custom" : (next.since ?? "");
     if (span.selectedIndex < 0) span.value = "";
     changed();
+  }
+
+  function clearAll() {
+    set({});
+    text.focus(); // the button is gone
   }
 
   function changed() {

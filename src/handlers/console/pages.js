@@ -4,16 +4,20 @@ import { button, el, fill } from "./dom.js";
 import { loading, trouble } from "./trouble.js";
 
 /**
- * `ask(cursor, signal)` answers {items, cursor}; `add(items)` shows them; `none()` says that there is none.
+ * `ask(cursor, signal)` answers {items, cursor}; `add(items)` shows them in `list`; `none()` says that
+ * there is none.
  * Returns {node, load, close}: `load` starts anew, and may be called again.
  */
-export function pages({ ask, add, clear, none, older = "Show more", end = "" }) {
+export function pages({ list, ask, add, clear, none, older = "Show more", end = "" }) {
   const node = el("div", { class: "under" });
   let asking = new AbortController();
   let shown = 0;
 
   async function turn(cursor) {
     const { signal } = asking;
+    const links = () => list.querySelectorAll("a[href]");
+    const before = links().length;
+    const hasFocus = node.contains(document.activeElement);
     fill(node, loading());
     try {
       const page = await ask(cursor, signal);
@@ -21,6 +25,7 @@ export function pages({ ask, add, clear, none, older = "Show more", end = "" }) 
       shown += page.items.length;
       add(page.items);
       fill(node, under(page.cursor));
+      if (hasFocus) links()[before]?.focus({ preventScroll: true }); // the button it was on is gone
     } catch (problem) {
       if (!signal.aborted)
         fill(

@@ -14,11 +14,11 @@ const REFUSED = "It may be cut off, revoked or expired: `memtrace key list` tell
 /** The problem that an answer tells of. */
 export function problemOf(response, { error = "", hint = "", code = "", request_id: requestId = "" }) {
   const wait = Math.max(0, Number.parseInt(response.headers.get("retry-after") ?? "", 10) || 0);
-  const says = error
-    ? `${error.charAt(0).toUpperCase()}${error.slice(1)}.`
-    : `The answer was ${response.status}.`;
+  const says = error ? `${begun(error)}.` : `The answer was ${response.status}.`;
   const about = { hint, wait, requestId };
   switch (response.status) {
+    case 400:
+      return new Problem("wrong", "That cannot be looked for", says, about);
     case 401:
       return new Problem("refused", "This key does not open anything", says, { ...about, hint: REFUSED });
     case 403:
@@ -33,6 +33,11 @@ export function problemOf(response, { error = "", hint = "", code = "", request_
         return new Problem("away", "The service is busy or away", says, { ...about, wait: wait || 5 });
       return new Problem("wrong", "That did not work", says, about);
   }
+}
+
+/** With a capital letter, unless it begins with the name of a field. */
+function begun(text) {
+  return /^\w+[_[]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** What cannot even be sent is nobody's key. */

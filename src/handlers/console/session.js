@@ -23,6 +23,7 @@ export function sessionView({ api }, { id }) {
   let stop = () => {};
 
   const story = pages({
+    list: list.node,
     async ask(cursor, signal) {
       stop();
       const page = await api.get(path, { order: "asc", limit: PAGE, cursor }, signal);

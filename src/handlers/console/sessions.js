@@ -38,6 +38,7 @@ export function sessionsView({ api }, { query }) {
   const list = el("ul", { class: "cards" });
 
   const rows = pages({
+    list,
     async ask(cursor, signal) {
       const page = await api.get(
         "sessions",
