@@ -1,10 +1,20 @@
 """What a client keeps to itself: its key, and where the key goes."""
 
+import traceback
+from typing import Any
+
 import httpx
 import pytest
 
 from answering import KEY, MEMORY, URL, client, error
-from memtrace import AsyncMemtrace, AuthenticationError, InvalidResponseError, Memtrace
+from memtrace import (
+    AsyncMemtrace,
+    AuthenticationError,
+    InvalidResponseError,
+    Memtrace,
+    MemtraceError,
+    TransportError,
+)
 
 
 def test_neither_key_nor_password_shows_in_a_repr() -> None:
@@ -66,3 +76,25 @@ def test_a_broken_encoding_is_no_answer_of_memtrace() -> None:
 
     with Memtrace(URL, KEY, transport=Raw()) as made, pytest.raises(InvalidResponseError, match="decoded"):
         made.me()
+
+
+@pytest.mark.parametrize(
+    "answer", [error(401), httpx.Response(200, text="<html>"), httpx.ConnectError("refused")]
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_the_key_is_in_no_variable_that_a_traceback_shows(
+    answer: httpx.Response | httpx.ConnectError, own: bool
+) -> None:
+    def say(request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, httpx.Response):
+            return answer
+        raise answer
+
+    transport = httpx.MockTransport(say)
+    with httpx.Client(transport=transport) as http:
+        more: dict[str, Any] = {"http_client": http} if own else {"transport": transport}
+        made = Memtrace(URL, KEY, max_retries=0, **more)
+        with pytest.raises((MemtraceError, TransportError)) as caught:
+            made.remember("agent_1", "x")
+        told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert KEY not in "".join(told.format())

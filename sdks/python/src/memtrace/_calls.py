@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from . import models as m
+from ._connecting import Headers
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -55,7 +56,7 @@ class Call(Generic[T]):
 def sent_with(call: Call[Any], headers: dict[str, str]) -> dict[str, Any]:
     """The arguments for httpx beside the address; no redirect is followed, as it would take the key along."""
     key = {"Idempotency-Key": call.idempotency_key} if call.idempotency_key else {}
-    options: dict[str, Any] = {"headers": {**headers, **key}, "follow_redirects": False}
+    options: dict[str, Any] = {"headers": Headers({**headers, **key}), "follow_redirects": False}
     if call.params:
         options["params"] = call.params
     content = call.content

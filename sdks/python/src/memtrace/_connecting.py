@@ -13,13 +13,22 @@ DEFAULT_URL: Final = "http://localhost:9100"
 DEFAULT_RETRIES: Final = 2
 
 
-def build_headers(api_key: str) -> dict[str, str]:
+class Headers(dict[str, str]):
+    """Shows no key where it is printed, as tools do with the variables of a traceback."""
+
+    def __repr__(self) -> str:
+        return repr({name: "[secure]" if name == "x-api-key" else value for name, value in self.items()})
+
+
+def build_headers(api_key: str) -> Headers:
     """The headers of every request."""
-    return {
-        "x-api-key": api_key,
-        "Content-Type": "application/json",
-        "User-Agent": f"memtrace-sdk-python/{__version__}",
-    }
+    return Headers(
+        {
+            "x-api-key": api_key,
+            "Content-Type": "application/json",
+            "User-Agent": f"memtrace-sdk-python/{__version__}",
+        }
+    )
 
 
 def address(base_url: str | None) -> str:

@@ -13,7 +13,15 @@ from typing_extensions import Self
 
 from ._answers import value_of
 from ._calls import Call, sent_with
-from ._connecting import DEFAULT_RETRIES, DEFAULT_TIMEOUT, address, build_headers, key, without_secrets
+from ._connecting import (
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    Headers,
+    address,
+    build_headers,
+    key,
+    without_secrets,
+)
 from ._paging import Page, following
 from ._retries import Retries
 from .exceptions import InvalidResponseError, MemtraceError
@@ -47,7 +55,7 @@ class Connection:
         self._url = address(base_url)
         headers = build_headers(key(api_key))
         self._owned = http_client is None
-        self._headers = {} if http_client is None else headers
+        self._headers = Headers() if http_client is None else headers
         self._client = http_client or httpx.Client(
             base_url=self._url, headers=headers, timeout=timeout, transport=transport
         )
