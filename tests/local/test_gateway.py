@@ -151,6 +151,26 @@ async def test_a_function_that_fails_is_told_without_its_words(
     assert answer.json()["message"].lower() == "internal server error"
 
 
+async def test_a_stage_as_in_the_template_speaks_as_the_edge_does(function: Function) -> None:
+    function.raises = Throttled()
+    async with client(function, Stage(is_worded=True, name="prod", is_in_url=True)) as it:
+        throttled, elsewhere = await it.get("/prod/x"), await it.get("/x")
+        function.raises = EventTooLarge()
+        large = await it.post("/prod/x")
+        function.raises, function.result = None, {**OK, "statusCode": 413}
+        own = await it.post("/prod/x")
+    told = throttled.json()
+    assert (throttled.status_code, told["code"], throttled.headers["retry-after"]) == (
+        500,
+        "unavailable",
+        "1",
+    )
+    assert told["request_id"] == throttled.headers["x-request-id"] == throttled.headers["x-amzn-requestid"]
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "not_found")
+    assert (large.status_code, large.json()["code"]) == (413, "request_too_large")
+    assert (own.status_code, own.text) == (413, "ok"), "what a function says stays as it is"
+
+
 @pytest.mark.parametrize(("version", "status"), [(1, 504), (2, 503)])
 async def test_a_function_that_is_late_is_not_waited_for(
     function: Function, version: Any, status: int

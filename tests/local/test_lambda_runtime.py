@@ -29,10 +29,10 @@ from tests.e2e.installation import ROOT, environment, until
 async def function(
     folder: Path, name: str = "lambda_functions.handler", **options: Any
 ) -> AsyncIterator[LambdaFunction]:
-    concurrency = options.pop("concurrency", 10)
+    concurrency, patience = options.pop("concurrency", 10), options.pop("patience", 0.0)
     environ = environment(PYTHONPATH=f"{ROOT / 'src'}:{ROOT}")
     code = Code(handler=f"tests.local.{name}", environ=environ, log=folder / "log", **options)
-    made = LambdaFunction(code, concurrency=concurrency)
+    made = LambdaFunction(code, concurrency=concurrency, patience=patience)
     try:
         yield made
     finally:
@@ -92,6 +92,12 @@ async def test_invocations_at_once_have_sandboxes_of_their_own(tmp_path: Path) -
         assert len(set(served)) == 2
         assert [type(r) for r in results if not isinstance(r, dict)] == [Throttled]
         assert (await call(it, {}))["pid"] in served
+
+
+async def test_who_has_patience_waits_for_a_sandbox(tmp_path: Path) -> None:
+    async with function(tmp_path, concurrency=1, patience=20.0) as it:
+        results = await asyncio.gather(*(call(it, {}) for _ in range(3)))
+        assert len({result["pid"] for result in results}) == 1
 
 
 async def test_after_recycling_the_next_start_is_cold(tmp_path: Path) -> None:

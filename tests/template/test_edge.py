@@ -11,6 +11,7 @@ from core.model.errors import MemtraceError
 from core.settings import Settings, every_setting
 from core.settings_environ import load
 from handlers.http.errors import status_of
+from local.gateway.words import WORDS
 from tests.source import SRC
 from tests.template.stack import Stack, texts, transformed, variables
 from tests.test_docs import errors
@@ -286,6 +287,16 @@ def test_what_the_gateway_answers_has_our_shape_and_our_words(kind: str) -> None
     assert told["code"] in known
     if "statusCode" in one:
         assert status_of(known[told["code"]]) == int(one["statusCode"])
+
+
+def test_the_gateway_of_this_machine_says_the_same() -> None:
+    for kind, words in WORDS.items():
+        one = _gateways_own()[kind]
+        told = json.loads(one["responseTemplates"]["application/json"])
+        assert {name: text for name, text in told.items() if name != "request_id"} == words.body, kind
+        assert int(one.get("statusCode", 0)) == words.status, kind
+        retry = one["responseParameters"].get("gatewayresponse.header.Retry-After", "''")
+        assert retry.strip("'") == words.headers.get("retry-after", ""), kind
 
 
 def test_a_body_that_is_taken_fits_into_an_invocation(stack: Stack) -> None:

@@ -154,7 +154,8 @@ async def _prepared(split: Split, environ: Mapping[str, str]) -> "Settings":
 async def _door(split: Split, environ: Mapping[str, str]) -> AsyncIterator[str]:
     """The URL at which the edge answers, through a small API Gateway."""
     from local.arc.serving import Listener
-    from local.gateway.door import Gateway
+    from local.gateway.door import SECONDS, Gateway
+    from local.gateway.request import Stage
     from local.lambda_runtime.function import LambdaFunction
     from local.lambda_runtime.sandbox import Code
 
@@ -163,8 +164,8 @@ async def _door(split: Split, environ: Mapping[str, str]) -> AsyncIterator[str]:
         environ={**split.folder.edge_environ(environ), "PYTHONPATH": str(_SOURCE)},
         log=split.folder.log("edge"),
     )
-    function = LambdaFunction(code)
-    gateway = Gateway(function)
+    function = LambdaFunction(code, patience=SECONDS)
+    gateway = Gateway(function, Stage(is_worded=True))
     listener = Listener(gateway)
     try:
         port = await listener.start(split.host, split.port)

@@ -19,6 +19,8 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+    is_own: bool = False
+    """The gateway's, and no function's."""
 
 
 class _Malformed(Exception):
@@ -27,7 +29,8 @@ class _Malformed(Exception):
 
 def message(status: int, text: str) -> Answer:
     """The gateway's own words."""
-    return Answer(status, (("content-type", "application/json"),), json.dumps({"message": text}).encode())
+    body = json.dumps({"message": text}).encode()
+    return Answer(status, (("content-type", "application/json"),), body, is_own=True)
 
 
 def broken(version: Literal[1, 2]) -> Answer:

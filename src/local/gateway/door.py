@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from local.gateway.answer import Answer, answer_of, broken, late, message
 from local.gateway.request import Request, Stage, event_of
+from local.gateway.words import worded
 from local.lambda_runtime.outcome import EventTooLarge, Outcome, Throttled
 
 MOST_BODY_BYTES: Final = 10 * 1024 * 1024
@@ -40,6 +41,8 @@ class Gateway:
             return
         request_id = str(uuid.uuid4())
         answer = await self._answer(scope, receive, request_id)
+        if answer.is_own and self._stage.is_worded:
+            answer = worded(answer, request_id)
         await _send(send, scope["method"], answer, request_id)
 
     async def close(self) -> None:

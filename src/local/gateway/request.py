@@ -24,6 +24,8 @@ class Stage:
     """Whether URLs begin with it, as they do without a domain of one's own."""
     binary: bool = True
     """Of version 1: whether all media types count as binary, so that every body is base64."""
+    is_worded: bool = False
+    """Whether the gateway's own answers are those of template.yaml."""
 
     def inner(self, path: str) -> str | None:
         """The path behind the stage; None where the URL is of another stage."""

@@ -1,5 +1,9 @@
 """A function with its sandboxes: warm ones are used again, and new ones are started while they may be."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
 from local.lambda_runtime.outcome import MOST_EVENT_BYTES, EventTooLarge, Outcome, Throttled
 from local.lambda_runtime.sandbox import Code, Sandbox
 
@@ -7,12 +11,13 @@ from local.lambda_runtime.sandbox import Code, Sandbox
 class LambdaFunction:
     """Invoked as Lambda is, synchronously. Lives on one event loop; `close` ends every process."""
 
-    def __init__(self, code: Code, *, concurrency: int = 10) -> None:
+    def __init__(self, code: Code, *, concurrency: int = 10, patience: float = 0.0) -> None:
+        """`patience`: seconds that an invocation waits for a sandbox, where AWS would start another."""
         self._code = code
-        self._concurrency = concurrency
+        self._places = asyncio.Semaphore(concurrency)
+        self._patience = patience
         self._warm: list[Sandbox] = []
         self._busy: set[Sandbox] = set()
-        self._starting = 0
         self.cold_starts = 0
 
     @property
@@ -27,6 +32,10 @@ class LambdaFunction:
         """
         if len(payload) > MOST_EVENT_BYTES:
             raise EventTooLarge()
+        async with self._place():
+            return await self._invoked(payload, trace)
+
+    async def _invoked(self, payload: bytes, trace: str) -> Outcome:
         started = await self._warm_one() or await self._cold_one()
         if isinstance(started, Outcome):
             return started
@@ -61,12 +70,18 @@ class LambdaFunction:
         return None
 
     async def _cold_one(self) -> Sandbox | Outcome:
-        if len(self._busy) + self._starting >= self._concurrency:
-            raise Throttled()
-        self._starting += 1
+        sandbox = Sandbox(self._code)
+        self.cold_starts += 1
+        return await sandbox.start() or sandbox
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
         try:
-            sandbox = Sandbox(self._code)
-            self.cold_starts += 1
-            return await sandbox.start() or sandbox
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Throttled() from None
+        try:
+            yield
         finally:
-            self._starting -= 1
+            self._places.release()
