@@ -575,6 +575,14 @@ def test_a_key_that_was_revoked_between_two_visits_is_forgotten(tab: Tab) -> Non
     assert tab.stored_key is None
 
 
+def test_a_store_that_is_away_is_told_once_for_each_part(tab: Tab) -> None:
+    away = {"error": "The event store cannot be reached.", "code": "store_unreachable"}
+    tab.answers("**/api/v1/agents/**", 502, away)
+    tab.sign_in("agent/crawler")
+    expect(tab.page.get_by_role("alert")).to_have_count(2)
+    expect(tab.page.get_by_text("The event store cannot be reached.", exact=True)).to_have_count(2)
+
+
 def test_a_fault_of_the_server_is_told_with_its_request(tab: Tab) -> None:
     tab.answers("**/api/v1/agents*", 500, {"error": "internal error", "code": "x", "request_id": "req_9"})
     tab.sign_in("agents")

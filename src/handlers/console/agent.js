@@ -16,8 +16,7 @@ const MOST = 1_000;
 const IS_ID = /^[a-zA-Z][\w-]{0,127}$/; // lists filter by ids alone, and a name may be none
 
 export function agentView({ api }, { id }) {
-  const tiles = el("div", { class: "tiles" });
-  const busy = el("div", {});
+  const counted = el("div", {});
   const sessions = el("ul", { class: "cards" });
   const list = new MemoryList(api, { without: ["agent"] });
   const leaving = new AbortController();
@@ -51,25 +50,21 @@ export function agentView({ api }, { id }) {
     older: "Show more sessions",
   });
 
-  async function into(node, ask, make) {
-    fill(node, loading());
+  async function count() {
+    fill(counted, loading());
+    const path = `agents/${part(id)}`;
     try {
-      fill(node, make(await ask()));
+      const [stats, lately] = await Promise.all([
+        api.get(`${path}/stats`, {}, signal),
+        api.get(`${path}/memories`, { since: `${HOURS}h`, limit: MOST }, signal),
+      ]);
+      fill(counted, el("div", { class: "tiles" }, numbers(stats)), hours(lately));
     } catch (problem) {
-      if (!signal.aborted)
-        fill(
-          node,
-          trouble(problem, () => into(node, ask, make)),
-        );
+      if (!signal.aborted) fill(counted, trouble(problem, count));
     }
   }
 
-  into(tiles, () => api.get(`agents/${part(id)}/stats`, {}, signal), numbers);
-  into(
-    busy,
-    () => api.get(`agents/${part(id)}/memories`, { since: `${HOURS}h`, limit: MOST }, signal),
-    hours,
-  );
+  count();
   if (IS_ID.test(id)) opened.load();
   recent.load();
   const node = el(
@@ -82,8 +77,7 @@ export function agentView({ api }, { id }) {
       IS_ID.test(id) &&
         el("a", { href: to("timeline", "", { agent: id }), class: "aside" }, "In the timeline"),
     ),
-    tiles,
-    busy,
+    counted,
     el("section", { "aria-label": "Sessions" }, el("h2", {}, "Sessions"), sessions, opened.node),
     el("section", { "aria-label": "Memories" }, el("h2", {}, "Memories"), list.node, recent.node),
   );

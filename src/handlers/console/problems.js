@@ -14,7 +14,7 @@ const REFUSED = "It may be cut off, revoked or expired: `memtrace key list` tell
 /** The problem that an answer tells of. */
 export function problemOf(response, { error = "", hint = "", code = "", request_id: requestId = "" }) {
   const wait = Math.max(0, Number.parseInt(response.headers.get("retry-after") ?? "", 10) || 0);
-  const says = error ? `${begun(error)}.` : `The answer was ${response.status}.`;
+  const says = error ? `${begun(error).replace(/\.$/, "")}.` : `The answer was ${response.status}.`;
   const about = { hint, wait, requestId };
   switch (response.status) {
     case 400:
