@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	largestBatch      = 3 << 20 // bytes; a server takes 4 MB
+	largestBatch      = 1 << 20 // bytes; a server takes 4 MB
 	longestPause      = 30 * time.Second
 	longestAskedPause = 5 * time.Minute
 )

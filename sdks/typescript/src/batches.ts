@@ -16,7 +16,7 @@ export interface Batch {
 }
 
 /** A request stays well below the 4 MB that a server takes. A memory that is larger goes alone. */
-const BATCH_BYTES = 2_000_000
+const BATCH_BYTES = 1024 * 1024
 
 /** Throws a `TypeError` where the memory is not JSON. */
 export function entryOf(memory: AddMemoryRequest): Entry {
