@@ -1,6 +1,6 @@
 """A worker that enriches records and resumes where it was stopped. It needs no model.
 
-pip install "memtrace-sdk>=0.3"
+pip install ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_...
 python etl_worker.py       # stop it with Ctrl-C, kill it, pull the plug; then start it again
 python etl_worker.py 40    # at most 40 records, then it stops

@@ -1,6 +1,6 @@
 """An on-call agent (Claude) that tries first what helped the last time.
 
-pip install anthropic "memtrace-sdk>=0.3"
+pip install anthropic ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_... ANTHROPIC_API_KEY=sk-ant-...
 python on_call_agent.py checkout "p99 latency above 2 s, connection pool exhausted"
 """

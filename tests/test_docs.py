@@ -269,5 +269,14 @@ def test_paths_that_the_pages_name_are_there() -> None:
     assert sorted(name for name in set(named) if not (ROOT / name).exists()) == []
 
 
+def test_no_command_installs_the_sdk_of_the_original_by_its_mere_name() -> None:
+    """An index that has 0.2.0 alone would give that, without a word."""
+    folders = ("sdks/python", "examples", "integrations")
+    more = [path for folder in folders for path in (ROOT / folder).glob("**/README.md")]
+    for path in [*PAGES, *more, *(ROOT / "examples").rglob("*.py")]:
+        bare = re.findall(r"pip install[^\n`#]* memtrace-sdk(?![=\w-])[^\n]*", path.read_text())
+        assert bare == [], path
+
+
 def test_the_changelog_tells_of_this_version() -> None:
     assert f"## {VERSION}" in page("CHANGELOG.md")

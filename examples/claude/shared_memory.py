@@ -1,6 +1,6 @@
 """Three Claude agents with one memory: a researcher, a writer and an editor who see what the others did.
 
-pip install anthropic "memtrace-sdk>=0.3"
+pip install anthropic ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_... ANTHROPIC_API_KEY=sk-ant-...
 python shared_memory.py "time-series databases"
 """

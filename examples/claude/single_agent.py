@@ -1,6 +1,6 @@
 """One Claude agent that remembers. Run it twice: the second run goes on where the first one ended.
 
-pip install anthropic "memtrace-sdk>=0.3"
+pip install anthropic ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_... ANTHROPIC_API_KEY=sk-ant-...
 python single_agent.py "Which supplier should we take?"
 """

@@ -1,6 +1,6 @@
 """Three OpenAI agents with one memory: a researcher, a writer and an editor who see what the others did.
 
-pip install openai "memtrace-sdk>=0.3"
+pip install openai ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_... OPENAI_API_KEY=sk-...
 python shared_memory.py "time-series databases"
 """

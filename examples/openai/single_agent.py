@@ -1,6 +1,6 @@
 """One OpenAI agent that remembers. Run it twice: the second run goes on where the first one ended.
 
-pip install openai "memtrace-sdk>=0.3"
+pip install openai ./sdks/python    # in a checkout of Memtrace; elsewhere "memtrace-sdk>=0.3"
 export MEMTRACE_URL=http://localhost:9100 MEMTRACE_API_KEY=mtk_... OPENAI_API_KEY=sk-...
 python single_agent.py "Where shall we go?"
 """
