@@ -169,6 +169,13 @@ async def test_an_answer_that_is_none_of_memtraces_is_told(strange: httpx2.Respo
     assert len(site.asked) == 1
 
 
+async def test_a_url_that_leads_past_the_api_is_told() -> None:
+    site = Site(answer(404, {"error": "no such route", "code": "not_found"}), url="http://m.test/api/v1")
+    words = told(await site.refusal(), {})
+    assert "MEMTRACE_URL ends before /api/v1" in words
+    assert "Check the id" not in words
+
+
 async def test_a_server_that_never_answers_is_given_up() -> None:
     async def silent(request: httpx2.Request) -> httpx2.Response:
         await asyncio.Event().wait()

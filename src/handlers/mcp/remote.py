@@ -24,6 +24,8 @@ _LONGEST_PAUSE: Final = 5.0
 """A server that wants to be left alone for longer is: the model is told how long."""
 _PASSING: Final = frozenset({429, 502, 503, 504})
 _NO_STORE: Final = b'"no_arc_instance"'
+_NO_ROUTE: Final = "no such route"
+"""What a server says where MEMTRACE_URL leads past it: no tool asks for a route that there is not."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -112,6 +114,10 @@ def _answer(response: httpx2.Response) -> JsonObject:
         body = None
     if not isinstance(body, dict):
         raise refusal_of({}, _wait_of(response))
+    if response.status_code == 404 and body.get("error") == _NO_ROUTE:
+        raise Refusal(
+            "unexpected_answer", "the server has no such route", hint="MEMTRACE_URL ends before /api/v1"
+        )
     if not response.is_success:
         raise refusal_of(body, _wait_of(response))
     return body
