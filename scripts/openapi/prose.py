@@ -31,7 +31,10 @@ slowly or is larger than 64 KB.
 
 **Trying again.** `Retry-After` is there where trying again makes sense. A write that was answered with `500`,
 `503` or `504`, or not at all, may have been stored; send it again with the same `Idempotency-Key`, and
-nothing is done twice.\
+nothing is done twice.
+
+**MCP.** `POST /mcp` speaks the Model Context Protocol, with the same keys. Its messages are JSON-RPC and
+describe themselves (`tools/list`); they are no part of this document.\
 """
 TAGS: Final = {
     "memories": "What agents saw, did and decided. Equal memories are stored once within the dedup window.",
