@@ -43,14 +43,14 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(kind: type[Memtr
     assert "mtk_sec" not in repr(caught.value)
 
 
-def test_the_line_end_of_a_file_is_no_part_of_a_key() -> None:
+def test_the_line_end_of_a_file_is_no_part_of_a_key_or_an_address() -> None:
     sent: list[str] = []
 
     def look(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers["x-api-key"])
         return httpx.Response(200, json=MEMORY)
 
-    with Memtrace(URL, KEY + "\n", transport=httpx.MockTransport(look)) as made:
+    with Memtrace(URL + "\n", KEY + "\n", transport=httpx.MockTransport(look)) as made:
         made.get_memory("mem_1")
     assert sent == [KEY]
 

@@ -32,8 +32,8 @@ def build_headers(api_key: str) -> Headers:
 
 
 def address(base_url: str | None) -> str:
-    """As given, else MEMTRACE_URL, else a server on this machine; without a slash at the end."""
-    return (base_url or os.environ.get("MEMTRACE_URL") or DEFAULT_URL).rstrip("/")
+    """As given, else MEMTRACE_URL, else a server on this machine; without what surrounds it, or a slash."""
+    return (base_url or os.environ.get("MEMTRACE_URL") or DEFAULT_URL).strip().rstrip("/")
 
 
 def key(api_key: str | None) -> str:
