@@ -360,6 +360,25 @@ def test_a_sessions_story_goes_from_the_first_memory_on(tab: Tab) -> None:
     expect(tab.page.locator(".about-session")).to_contain_text(HOSTILE)
 
 
+def test_metadata_without_end_leaves_the_story_in_sight_and_scrolls_by_keyboard(tab: Tab) -> None:
+    opened = tab.site.client.post(
+        "/sessions", json={"agent_id": "poet", "metadata": {"poem": "line " * 4_000}}
+    )
+    session = opened.json()["id"]
+    tab.sign_in(f"session/{session}")
+    told = tab.page.get_by_role("group", name="Metadata")
+    told.focus()
+    tab.page.keyboard.press("End")
+    tab.page.wait_for_function("() => document.activeElement.scrollTop > 0")
+    expect(tab.page.get_by_role("heading", name="Nothing was remembered")).to_be_in_viewport()
+    tab.go("sessions")
+    card = tab.page.locator(".card").filter(has_text=session)
+    expect(card).to_be_visible()
+    box = card.bounding_box()
+    assert box is not None
+    assert box["height"] < 150
+
+
 def test_a_story_goes_on_while_one_reads_it_and_so_does_its_preview(tab: Tab) -> None:
     tab.page.clock.install()
     tab.sign_in("session/sess_going_on")

@@ -117,13 +117,14 @@ function record(session) {
     ),
     session.metadata
       ? el(
-          "dl",
-          { class: "meta" },
-          Object.entries(session.metadata).map(([name, value]) => [
-            el("dt", {}, name),
-            el("dd", {}, typeof value === "string" ? value : JSON.stringify(value)),
-          ]),
+          "div",
+          { class: "meta", role: "group", "aria-label": "Metadata", tabindex: "0" }, // it may scroll
+          el("dl", {}, Object.entries(session.metadata).map(known)),
         )
       : null,
   ];
+}
+
+function known([name, value]) {
+  return [el("dt", {}, name), el("dd", {}, typeof value === "string" ? value : JSON.stringify(value))];
 }
