@@ -471,6 +471,13 @@ def test_the_journal_says_what_is_owed_and_dead_and_why(tab: Tab) -> None:
     expect(letter).to_contain_text("too wide for the store")
 
 
+def test_agents_say_when_they_are_not_all(tab: Tab) -> None:
+    newest = tab.site.get("/memories", agent_id="support", limit=1)["memories"]
+    tab.answers("**/api/v1/search", 200, {"results": newest, "count": 1, "has_more": True})
+    tab.sign_in("agents")
+    expect(tab.page.get_by_text("Of agents that are not registered, those of the newest 500")).to_be_visible()
+
+
 def test_agents_wait_for_their_numbers_where_the_server_asks_for_patience(tab: Tab) -> None:
     tab.page.clock.install()
     tab.answers("**/api/v1/agents/idle/stats", 429, LIMITED, **{"retry-after": "2"})

@@ -13,6 +13,7 @@ const PAGE = 25;
 const LATELY = 500;
 const AT_ONCE = 4;
 const TRIES = 3;
+const PART = `Of agents that are not registered, those of the newest ${LATELY} memories are shown.`;
 
 export function agentsView({ api }) {
   const body = el("tbody", {});
@@ -33,6 +34,7 @@ export function agentsView({ api }) {
     ),
     body,
   );
+  const note = el("p", { class: "end" });
   const leaving = new AbortController();
   const counting = atOnce(AT_ONCE);
   const known = new Set();
@@ -43,8 +45,10 @@ export function agentsView({ api }) {
       const page = await api.get("agents", { limit: PAGE, cursor }, signal);
       for (const agent of page.agents) known.add(agent.id).add(agent.name);
       // Who is not registered is known for certain on the last page.
-      const others = page.next_cursor ? [] : await unregistered(api, known, signal);
-      return { items: [...page.agents, ...others], cursor: page.next_cursor };
+      if (page.next_cursor) return { items: page.agents, cursor: page.next_cursor };
+      const others = await unregistered(api, known, signal);
+      fill(note, others.areMore && PART);
+      return { items: [...page.agents, ...others.agents] };
     },
     add(agents) {
       body.append(...agents.map(row));
@@ -52,6 +56,7 @@ export function agentsView({ api }) {
     },
     clear() {
       known.clear();
+      fill(note);
       fill(body);
     },
     none: () => empty("No agents yet", "Agents show here once they register, or remember something."),
@@ -94,6 +99,7 @@ export function agentsView({ api }) {
     el("div", { class: "heading" }, el("h1", {}, "Agents")),
     el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Agents" }, table),
     rows.node,
+    note,
   );
   return {
     title: "Agents",
@@ -110,9 +116,9 @@ async function unregistered(api, known, signal) {
   try {
     const found = await api.post("search", { limit: LATELY, since: "7d" }, signal);
     const names = new Set(found.results.map((memory) => memory.agent_id).filter((name) => !known.has(name)));
-    return [...names].map((name) => ({ name }));
+    return { agents: [...names].map((name) => ({ name })), areMore: found.has_more };
   } catch (problem) {
-    if (problem.kind === "unbound") return [];
+    if (problem.kind === "unbound") return { agents: [] };
     throw problem;
   }
 }

@@ -13,10 +13,9 @@ const LATE = 300;
 export function journalView({ api, me }) {
   const state = el("div", { class: "state" }, loading());
   const letters = el("div", {});
-  const leaving = new AbortController();
   let known = -1;
 
-  async function look(signal = leaving.signal) {
+  async function look(signal) {
     try {
       const journal = await api.get("journal", {}, signal);
       if (signal.aborted) return;
@@ -40,8 +39,7 @@ export function journalView({ api, me }) {
     );
   }
 
-  look().catch(() => {}); // it is shown, and looked at again
-  const stop = poll(look, LOOK);
+  const stop = poll(look, LOOK, 0);
   const node = el(
     "div",
     {},
@@ -58,10 +56,7 @@ export function journalView({ api, me }) {
   return {
     title: "Journal",
     node,
-    close() {
-      stop();
-      leaving.abort();
-    },
+    close: stop,
   };
 }
 

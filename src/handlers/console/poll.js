@@ -4,10 +4,10 @@
 const LONGEST = 60_000;
 
 /**
- * Calls `work(signal)` every so many milliseconds, the first time after one of them. Returns
+ * Calls `work(signal)` every so many milliseconds, the first time after one of them or `first`. Returns
  * how to stop. What `work` throws is its own to show; a `wait` in it (seconds) is honoured.
  */
-export function poll(work, every) {
+export function poll(work, every, first = every) {
   const stopping = new AbortController();
   let timer = 0;
   let failures = 0;
@@ -39,7 +39,7 @@ export function poll(work, every) {
 
   const seen = () => plan(Math.max(0, due - Date.now()));
   document.addEventListener("visibilitychange", seen, { signal: stopping.signal });
-  plan(every);
+  plan(first);
   return () => {
     clearTimeout(timer);
     stopping.abort();
