@@ -62,6 +62,7 @@ export class BufferedWriter {
   #misses = 0
   #stuck: MemtraceError | undefined
   #failedBytes = 0
+  #thrown: { error: unknown } | undefined
 
   constructor(send: SendBatch, options: BufferOptions = {}) {
     this.#send = send
@@ -156,7 +157,6 @@ export class BufferedWriter {
         else await sleep(this.#pause(error), this.#stop.signal).catch(() => undefined)
       }
     }
-    this.#unschedule()
     this.#release()
     this.#tell()
     return this.counts
@@ -172,9 +172,10 @@ export class BufferedWriter {
   }
 
   #tell(): void {
-    if (this.#failures.length === 0) return
-    this.#failedBytes = 0
-    throw new BufferedWriteError(this.#failures.splice(0))
+    const thrown = this.#thrown
+    ;[this.#thrown, this.#failedBytes] = [undefined, 0]
+    if (this.#failures.length > 0) throw new BufferedWriteError(this.#failures.splice(0))
+    if (thrown !== undefined) throw thrown.error
   }
 
   /** Sees to it that what is pending is going to be sent. */
@@ -246,7 +247,7 @@ export class BufferedWriter {
     if (isForNow(failure)) {
       this.#misses++
       this.#stuck = failure
-      later(this.#onRetry, failure)
+      this.#tellListener(this.#onRetry, failure)
       throw failure
     }
     const isRefused = failure.status === 400 || failure.status === 413
@@ -269,8 +270,17 @@ export class BufferedWriter {
 
   #settle(result: WriteResult): void {
     this.#counts[COUNTED[result.status]]++
-    if (this.#onResult !== undefined) later(this.#onResult, result)
+    if (this.#onResult !== undefined) this.#tellListener(this.#onResult, result)
     else if (result.status === 'failed') this.#failures.push(result)
+  }
+
+  /** What it throws stops nothing, and is told by the next `flush` or `close`. */
+  #tellListener<T>(listener: ((value: T) => void) | undefined, value: T): void {
+    try {
+      listener?.(value)
+    } catch (error) {
+      this.#thrown ??= { error }
+    }
   }
 
   get #isFull(): boolean {
@@ -283,15 +293,6 @@ export class BufferedWriter {
 }
 
 const COUNTED = { created: 'created', duplicate: 'duplicates', failed: 'failed' } as const
-
-/** Calls back apart from our own course, so that what a callback throws loses nothing. */
-function later<T>(callback: ((value: T) => void) | undefined, value: T): void {
-  if (callback !== undefined) {
-    queueMicrotask(() => {
-      callback(value)
-    })
-  }
-}
 
 function whole(name: string, value: number, most = Number.MAX_SAFE_INTEGER): number {
   if (Number.isInteger(value) && value >= 1 && value <= most) return value

@@ -185,6 +185,17 @@ describe('results', () => {
     ])
   })
 
+  test('that a listener fails on are stored, and its error is told by flush', async () => {
+    const onResult = ({ request }: WriteResult): void => {
+      throw new RangeError(request.content)
+    }
+    const { server, writer, add } = writerOn([], { maxBatch: 1, onResult })
+    await add('a', 'b')
+    await expect(writer.flush()).rejects.toThrow(new RangeError('a'))
+    expect(server.batches).toEqual([['a'], ['b']])
+    expect(await writer.close()).toEqual({ created: 2, duplicates: 0, failed: 0 })
+  })
+
   test('of a kind that is not known yet are those of stored memories', async () => {
     const newer: Reply = () => Response.json({ memories: [], results: [{ status: 'merged', id: 'mem_a' }] })
     const { writer, add } = writerOn([newer])
