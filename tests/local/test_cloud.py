@@ -19,6 +19,15 @@ from local.cloud.keeping import Snapshot
 from tests.e2e.installation import environment
 
 SECRET = "memtrace/master-key"
+OF_ALL_KINDS: dict[str, Any] = {
+    "pk": {"S": "30"},
+    "sk": {"S": "-"},
+    "bytes": {"B": b"\x00\xff"},
+    "many": {"BS": [b"\x00\xff", b"\x01"]},
+    "number": {"N": "1.50"},
+    "map": {"M": {"list": {"L": [{"B": b"\x00"}, {"BOOL": True}, {"NULL": True}, {"M": {"x": {"S": "é"}}}]}}},
+    "names": {"SS": ["a", "b"]},
+}
 
 
 class Running:
@@ -88,11 +97,13 @@ def test_what_was_acknowledged_outlives_a_kill_and_an_orderly_end(tmp_path: Path
     with cloud(tmp_path, "other") as second:
         assert second.keys() == [f"{number:02}" for number in range(30)]
         assert second.secrets.get_secret_value(SecretId=arn)["SecretString"] == "second"
-        second.put("30")
+        second.dynamodb.put_item(TableName="things", Item=OF_ALL_KINDS)
         assert second.end(signal.SIGTERM) == 0
     assert not (tmp_path / "cloud.log").exists()
     with cloud(tmp_path) as third:
         assert len(third.keys()) == 31
+        key = {name: OF_ALL_KINDS[name] for name in ("pk", "sk")}
+        assert third.dynamodb.get_item(TableName="things", Key=key)["Item"] == OF_ALL_KINDS
         assert third.secret_arn == arn
 
 

@@ -1,9 +1,8 @@
 """DynamoDB and Secrets Manager by moto, with one table and one secret that outlive the process."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -11,6 +10,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from core.adapters.dynamodb.table import creation
 from local.cloud import keeping
 from local.cloud.keeping import Snapshot
+from local.cloud.lean import items_of
 from local.cloud.logged import LoggedMoto
 
 REGION: Final = "us-east-1"
@@ -66,18 +66,9 @@ class Cloud:
         """Writes a snapshot; the log begins anew."""
         with self._app.turn:
             secret = self._app.ask("secretsmanager.GetSecretValue", {"SecretId": SECRET})["SecretString"]
-            self._kept = Snapshot(list(self._items()), secret)
+            self._kept = Snapshot(items_of(self._table, REGION), secret)
             keeping.write(self._file, self._kept)
             self._app.forget()
-
-    def _items(self) -> Iterator[dict[str, Any]]:
-        start: dict[str, Any] = {}
-        while True:
-            page = self._app.ask(f"{_DYNAMODB}.Scan", {"TableName": self._table, **start})
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def stop(self) -> None:
         """After a last snapshot."""
