@@ -47,7 +47,10 @@ func (b *batch) stored(answer *AddedMemories) []WriteResult {
 		results[i] = WriteResult{Request: one.request, Status: StatusDuplicate}
 		switch {
 		case len(answer.Results) == len(b.entries):
-			results[i].Status, results[i].ID = answer.Results[i].Status, answer.Results[i].ID
+			results[i].ID = answer.Results[i].ID
+			if answer.Results[i].Status != StatusDuplicate { // one of a newer server is one of a memory that is stored
+				results[i].Status = StatusCreated
+			}
 		case len(created) > 0 && created[0].AgentID == one.request.AgentID && created[0].Content == one.request.Content:
 			results[i].Status, results[i].ID = StatusCreated, created[0].ID
 			created = created[1:]

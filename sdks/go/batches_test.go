@@ -39,6 +39,18 @@ func TestDuplicatesAreNoFailures(t *testing.T) {
 	}
 }
 
+func TestAStatusOfANewerServerIsThatOfAStoredMemory(t *testing.T) {
+	var statuses []string
+	writer, kept := buffered(t, BufferOptions{OnResult: func(r WriteResult) { statuses = append(statuses, r.Status) }})
+	kept.created = "merged"
+	add(t, writer, "1")
+	if err := writer.Close(background); err != nil {
+		t.Fatal(err)
+	}
+	same(t, statuses, []string{"created"})
+	same(t, writer.Counts(), WriteCounts{Created: 1})
+}
+
 func TestFaultsThatPassLoseNothingAndStoreNothingTwice(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{
 		"busy":          busy,

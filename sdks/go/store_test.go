@@ -22,6 +22,7 @@ type store struct {
 	batches  []int
 	bodies   map[string]string // by Idempotency-Key
 	tells    bool              // results, as the original does not
+	created  string            // the word for it
 	t        *testing.T
 }
 
@@ -62,7 +63,7 @@ func (s *store) answer(w http.ResponseWriter, memories []AddMemoryRequest) {
 	}
 	added := AddedMemories{}
 	for _, memory := range memories {
-		entry := BatchEntry{StatusCreated, "mem_" + memory.Content}
+		entry := BatchEntry{s.created, "mem_" + memory.Content}
 		if slices.Contains(s.contents, memory.Content) {
 			entry.Status = StatusDuplicate
 		} else {
@@ -89,7 +90,7 @@ func (s *store) stored() []string {
 // buffered makes a writer to a store of its own that pauses for nothing and waits long for other memories.
 func buffered(t *testing.T, options BufferOptions, faults ...http.HandlerFunc) (*BufferedWriter, *store) {
 	t.Helper()
-	kept := &store{faults: faults, bodies: map[string]string{}, tells: true, t: t}
+	kept := &store{faults: faults, bodies: map[string]string{}, tells: true, created: StatusCreated, t: t}
 	server := httptest.NewServer(kept)
 	t.Cleanup(server.Close)
 	client := New(server.URL, key, WithRetries(0))

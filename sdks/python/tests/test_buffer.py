@@ -166,9 +166,10 @@ def test_a_batch_fails_whole_where_smaller_ones_would_fail_too(error: Exception)
 
 def test_results_say_of_each_memory_what_became_of_it() -> None:
     added = AddedMemories()
-    added.results = [BatchEntry(status="duplicate", id="mem_1"), BatchEntry(status="created", id="mem_2")]
-    results = Delivery(entries("a", "b")).answered(added)
-    assert [(r.status, r.id) for r in results] == [("duplicate", "mem_1"), ("created", "mem_2")]
+    told = [("duplicate", "mem_1"), ("created", "mem_2"), ("of a newer server", "mem_3")]
+    added.results = [BatchEntry(status=status, id=memory_id) for status, memory_id in told]
+    results = Delivery(entries("a", "b", "c")).answered(added)
+    assert [(r.status, r.id) for r in results] == [*told[:2], ("created", "mem_3")]
 
 
 def test_of_a_server_without_results_what_it_created_is_known_by_its_content() -> None:

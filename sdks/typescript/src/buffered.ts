@@ -56,7 +56,7 @@ export class BufferedWriter {
   readonly #stop = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
   #turn: Promise<void> | undefined
-  #closing: Promise<WriteCounts> | undefined
+  #closing: Promise<void> | undefined
   #waiting: (() => void)[] = []
   #added = 0
   #misses = 0
@@ -130,7 +130,7 @@ export class BufferedWriter {
    * the `BufferedWriteError` that this rejects with.
    *
    * While the server cannot take it, this tries on for a minute, or as its options say; what is pending then has failed.
-   * Closing again says the same.
+   * Closing again tells no failure twice.
    */
   close(options: CloseOptions = {}): Promise<WriteCounts> {
     const { signal, timeout = 60_000 } = options
@@ -141,13 +141,15 @@ export class BufferedWriter {
     const timer = setTimeout(stop, Math.min(timeout, 2 ** 31 - 1))
     signal?.addEventListener('abort', stop, { once: true })
     this.#closing ??= this.#finish()
-    return this.#closing.finally(() => {
+    return this.#closing.then(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', stop)
+      this.#tell()
+      return this.counts
     })
   }
 
-  async #finish(): Promise<WriteCounts> {
+  async #finish(): Promise<void> {
     this.#unschedule()
     while (this.pending > 0) {
       try {
@@ -158,8 +160,6 @@ export class BufferedWriter {
       }
     }
     this.#release()
-    this.#tell()
-    return this.counts
   }
 
   #giveUp(error: MemtraceError): void {

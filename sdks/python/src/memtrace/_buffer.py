@@ -200,8 +200,9 @@ def _apart(part: list[Entry], error: Exception) -> list[list[Entry]]:
 
 def _stored(part: list[Entry], added: AddedMemories) -> list[WriteResult]:
     if added.results is not None and len(added.results) == len(part):
+        # A status of a newer server is one of a memory that is stored.
         return [
-            WriteResult(entry.request, told.status, told.id)
+            WriteResult(entry.request, "duplicate" if told.status == "duplicate" else "created", told.id)
             for entry, told in zip(part, added.results, strict=True)
         ]
     # A server without results leaves duplicates out, and keeps the order of the others.

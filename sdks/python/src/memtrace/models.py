@@ -48,9 +48,9 @@ class AddMemoryRequest(BaseModel):
 
 
 class BatchEntry(BaseModel):
-    """What became of one memory of a batch; of a duplicate, `id` is that of the memory that was there."""
+    """What became of one memory of a batch: `created` or `duplicate`, then `id` is the one that was there."""
 
-    status: Literal["created", "duplicate"]
+    status: str
     id: str
 
 
