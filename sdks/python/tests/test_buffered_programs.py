@@ -97,3 +97,35 @@ def test_a_program_that_ends_without_closing_loses_nothing_without_a_word(
 def test_a_process_leaves_what_it_forked_from_to_its_parent() -> None:
     done = run(FORKING)
     assert (done.returncode, done.stdout) == (0, "of the parent\n")
+
+
+INTERRUPTED = """
+import signal, threading
+from answering import Store, asked, client
+from memtrace import BufferedWriteError
+asked_for, release = threading.Event(), threading.Event()
+def hanging(request):
+    asked_for.set()
+    release.wait()
+    return Store()(request)
+made = client(hanging)
+writer = made.buffered(max_batch=1)
+writer.add(asked("stored"))
+writer.add(asked("left"))
+asked_for.wait()
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    writer.close()
+except KeyboardInterrupt:
+    threading.Timer(0.05, release.set).start()
+try:
+    made.close()
+except BufferedWriteError as e:
+    print([failure.request.content for failure in e.failures], writer.counts.created)
+"""
+
+
+def test_an_interrupt_while_closing_hides_nothing_from_who_closes_again() -> None:
+    done = run(INTERRUPTED)
+    assert (done.stderr, done.stdout) == ("", "['left'] 1\n")

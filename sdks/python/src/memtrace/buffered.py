@@ -67,6 +67,7 @@ class BufferedWriter:
         self._misses = 0
         self._stalls = 0
         self._closed = False
+        self._ended = False
         self._thread: threading.Thread | None = None
         self._callback_error: Exception | None = None
 
@@ -163,15 +164,16 @@ class BufferedWriter:
         with self._changed:
             self._closed = True
             self._urge()
-        if self._thread is None:
-            return
-        try:
-            self._thread.join(timeout)
-        finally:
-            # Also when this wait is interrupted: the thread ends after its request at the latest.
-            with self._changed:
+            if self._thread is None:
+                return
+            try:
+                # Not by joining: a join that is interrupted takes the thread for ended from then on.
+                self._changed.wait_for(lambda: self._ended, timeout)
+            finally:
+                # Also when this wait is interrupted: the thread ends after its request at the latest.
                 self._gave_up.set()
                 self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ended)
         self._thread.join()
         atexit.unregister(self.close)
 
@@ -229,6 +231,9 @@ class BufferedWriter:
                 self._closed = True
                 left = self._buffer.abandon(self._stuck or not_sent())
             self._settle(left)
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
     def _next(self) -> list[Entry]:
         """The next batch; none when closed and empty."""
