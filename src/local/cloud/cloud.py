@@ -22,6 +22,10 @@ _BATCH: Final = 25
 
 
 class _Quiet(MotoRequestHandler):
+    disable_nagle_algorithm = (
+        True  # an answer goes out in two parts: the second would wait 40 ms for the first
+    )
+
     def log_request(self, *_: object) -> None:
         """Nobody reads a line a request."""
 

@@ -1,8 +1,11 @@
-"""Transactions of moto at the price of what they touch, and a table's items without their serializing.
+"""Transactions and queries of moto at the price of what they touch; a table's items without their serializing.
 
 Before each transaction moto copies the whole table, once for every write in it, so that a large one
 takes seconds for a hundred writes. Here it gets one copy of the table's outline, and real copies of
 those items alone that the transaction changes in place: all that undoing it needs.
+
+For each query moto sorts the whole table, and looks for the partition then. Here it gets a table that
+has nothing else.
 """
 
 import base64
@@ -15,6 +18,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 _moto_transacts = DynamoDBBackend.transact_write_items
+_moto_queries = Table.query
 _copies: dict[str, Any] = {}
 """Of the transaction under way, by the table's name; whoever calls has one at a time."""
 _under_way: list[dict[str, Any]] = []
@@ -24,6 +28,7 @@ def install() -> None:
     """From now on, in this process; may be called again."""
     DynamoDBBackend.transact_write_items = _transact  # type: ignore[method-assign, assignment]
     Table.__deepcopy__ = _copied  # type: ignore[attr-defined]
+    Table.query = _queried  # type: ignore[method-assign, assignment]
 
 
 def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
@@ -33,6 +38,14 @@ def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) ->
     finally:
         _under_way.clear()
         _copies.clear()
+
+
+def _queried(table: Any, hash_key: Any, *more: Any, **named: Any) -> Any:
+    if table.all_indexes():
+        return _moto_queries(table, hash_key, *more, **named)
+    partition = copy.copy(table)
+    partition.items = {hash_key: table.items.get(hash_key, {})}
+    return _moto_queries(partition, hash_key, *more, **named)
 
 
 def _copied(table: Any, memo: dict[int, Any]) -> Any:

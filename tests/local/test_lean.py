@@ -1,8 +1,10 @@
-"""Transactions of the stand-in for DynamoDB: undone as moto undoes them, at a price of their own size."""
+"""The stand-in for DynamoDB: transactions undone and queries answered as by moto, and both cheap."""
 
 import copy
 
 import pytest
+from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.table import Table
 
 from core.adapters.dynamodb.client import Cancelled, Dynamo
 from core.adapters.dynamodb.statements import Check, Delete, Put, Update
@@ -65,3 +67,22 @@ async def test_a_large_table_is_not_copied_item_by_item(
     monkeypatch.setattr(copy, "deepcopy", counting)
     await table.transact([Update(A, "SET #n = :two", "", {"two": 2}), Delete(B)])
     assert 0 < len(copied) < 100
+
+
+async def test_a_query_looks_at_nothing_but_its_partition(
+    table: Dynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await table.batch_write([{PK: "many", SK: f"{n:04}"} for n in range(60)])
+    looked_at: list[int] = []
+    real = Table.all_items
+
+    def counting(self: Table) -> list[Item]:
+        items = real(self)
+        looked_at.append(len(items))
+        return items
+
+    monkeypatch.setattr(Table, "all_items", counting)
+    assert [item[SK] async for item in table.query("p", ascending=False)] == ["b", "a"]
+    assert [item[SK] async for item in table.query("many", since="0058")] == ["0058", "0059"]
+    assert [item async for item in table.query("none")] == []
+    assert looked_at == [2, 60, 0]
