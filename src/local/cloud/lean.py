@@ -1,4 +1,4 @@
-"""Transactions and queries of moto at the price of what they touch; a table's items without their serializing.
+"""Transactions and queries of moto at the price of what they touch; items without their serializing.
 
 Before each transaction moto copies the whole table, once for every write in it, so that a large one
 takes seconds for a hundred writes. Here it gets one copy of the table's outline, and real copies of
