@@ -257,13 +257,14 @@ def test_a_list_that_has_grown_long_begins_anew_and_stays_live(tab: Tab) -> None
     tab.shows(3)
 
 
-def test_at_midnight_today_becomes_yesterday(tab: Tab) -> None:
-    memory = tab.site.remember("before midnight", agent_id="night")
-    tab.page.clock.install(time=f"{memory['time'][:10]}T23:59:50Z")
-    tab.sign_in("timeline?agent=night")
-    expect(tab.page.get_by_role("heading", name="Today")).to_be_visible()
-    tab.page.clock.run_for(40_000)
-    expect(tab.page.get_by_role("heading", name="Yesterday")).to_be_visible()
+def test_at_midnight_today_becomes_yesterday(browser: Browser, site: Site) -> None:
+    memory = site.remember("before midnight", agent_id="night")
+    with Tab.opened(browser, site, timezone_id="UTC") as tab:
+        tab.page.clock.install(time=f"{memory['time'][:10]}T23:59:50Z")
+        tab.sign_in("timeline?agent=night")
+        expect(tab.page.get_by_role("heading", name="Today")).to_be_visible()
+        tab.page.clock.run_for(40_000)
+        expect(tab.page.get_by_role("heading", name="Yesterday")).to_be_visible()
 
 
 def test_what_is_not_live_asks_no_more(tab: Tab) -> None:
@@ -480,7 +481,6 @@ def test_agents_say_when_they_are_not_all(tab: Tab) -> None:
 
 def test_agents_wait_for_their_numbers_where_the_server_asks_for_patience(tab: Tab) -> None:
     tab.page.clock.install()
-    tab.answers("**/api/v1/agents/idle/stats", 429, LIMITED, **{"retry-after": "2"})
     tab.answers("**/api/v1/agents/agent_*/stats", 429, LIMITED, **{"retry-after": "2"})
     tab.sign_in("agents")
     row = tab.page.get_by_role("row").filter(has=tab.page.get_by_role("link", name="crawler", exact=True))
