@@ -108,6 +108,15 @@ def test_outputs_name_what_is_there(stack: Stack) -> None:
     assert {"ApiUrl", "AdminFunctionName", "QueueUrl", "NextStep"} <= set(stack.outputs())
 
 
+def test_names_of_one_partition_stand_where_it_is_asked_for() -> None:
+    """Other clouds of AWS have other domains, and ARNs that begin otherwise."""
+    shown = str(Stack.of().outputs()["DashboardUrl"])
+    assert "https://eu-central-1.console.aws.amazon.com/cloudwatch/" in shown
+    made = {name: one for name, one in source().items() if name in ("Resources", "Outputs")}
+    fixed = [text for text in texts(made) if re.search(r"arn:aws:|\.amazonaws\.com/|aws\.amazon\.com", text)]
+    assert fixed == []
+
+
 def test_a_first_deploy_asks_for_nothing_that_is_not_there() -> None:
     config = tomllib.loads(read("samconfig.toml"))
     given = config["default"]["deploy"]["parameters"]
