@@ -11,6 +11,7 @@ import { age, counted } from "./times.js";
 import { empty } from "./trouble.js";
 
 const PAGE = 100;
+const MOST = 1_000;
 const LOOK = 4_000;
 const OVERLAP = 5_000; // as in the timeline
 
@@ -52,7 +53,8 @@ export function sessionView({ api }, { id }) {
     const since = list.newest ? new Date(Date.parse(list.newest) - OVERLAP).toISOString() : "";
     let cursor = "";
     do {
-      const page = await api.get(path, { order: "asc", limit: PAGE, since, cursor }, signal);
+      const limit = cursor ? MOST : PAGE;
+      const page = await api.get(path, { order: "asc", limit, since, cursor }, signal);
       const fresh = list.missing(page.memories);
       if (fresh.length) return fresh;
       cursor = page.next_cursor;
