@@ -1,5 +1,6 @@
 """What a company's rules may ask for besides: a key of its own, a web ACL, a boundary for roles."""
 
+import json
 from typing import Any, Final
 
 import pytest
@@ -70,9 +71,11 @@ def test_another_key_publishes_another_version() -> None:
 
 
 def test_the_policy_that_the_key_needs_names_the_services_that_come_by_themselves() -> None:
-    guide = read("docs/deploy.md")
-    for service in ("logs.eu-central-1.amazonaws.com", "cloudwatch.amazonaws.com"):
-        assert f'"Service": "{service}"' in guide
+    _, _, rest = read("docs/deploy.md").partition("<<'POLICY'\n")
+    policy = json.loads(rest.partition("\nPOLICY\n")[0])
+    allowed = {one["Principal"].get("Service"): one["Action"] for one in policy["Statement"]}
+    assert set(allowed) == {None, "logs.eu-central-1.amazonaws.com", "cloudwatch.amazonaws.com"}
+    assert allowed["cloudwatch.amazonaws.com"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
 def test_a_web_acl_is_of_the_stage_and_waits_for_it() -> None:
