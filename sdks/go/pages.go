@@ -1,6 +1,15 @@
 package sdk
 
-import "context"
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+const (
+	defaultLimit = 100
+	mostLimit    = 1000
+)
 
 // Iterator goes through all pages of a list and asks for each when it comes to it. It is for one goroutine.
 //
@@ -94,6 +103,9 @@ func (c *Client) IterSearch(ctx context.Context, query *SearchQuery) *Iterator[M
 	return &Iterator[Memory]{next: func(cursor string, _ int) (page[Memory], error) {
 		asked.Cursor = firstOf(cursor, asked.Cursor)
 		got, err := c.SearchMemories(ctx, &asked)
+		for err != nil && fewer(&asked.Limit, err) {
+			got, err = c.SearchMemories(ctx, &asked)
+		}
 		if err != nil {
 			return page[Memory]{}, err
 		}
@@ -107,6 +119,9 @@ func (c *Client) IterAgents(ctx context.Context, options *AgentListOptions) *Ite
 	return &Iterator[Agent]{next: func(cursor string, _ int) (page[Agent], error) {
 		asked.Cursor = firstOf(cursor, asked.Cursor)
 		got, err := c.ListAgentsPage(ctx, &asked)
+		for err != nil && fewer(&asked.Limit, err) {
+			got, err = c.ListAgentsPage(ctx, &asked)
+		}
 		if err != nil {
 			return page[Agent]{}, err
 		}
@@ -120,6 +135,9 @@ func (c *Client) IterSessions(ctx context.Context, options *SessionListOptions) 
 	return &Iterator[Session]{next: func(cursor string, _ int) (page[Session], error) {
 		asked.Cursor = firstOf(cursor, asked.Cursor)
 		got, err := c.ListSessionsPage(ctx, &asked)
+		for err != nil && fewer(&asked.Limit, err) {
+			got, err = c.ListSessionsPage(ctx, &asked)
+		}
 		if err != nil {
 			return page[Session]{}, err
 		}
@@ -137,11 +155,32 @@ func iterate(options *ListOptions, list func(*ListOptions) (*MemoryList, error))
 			asked.Cursor, asked.Offset = cursor, 0
 		}
 		got, err := list(&asked)
+		for err != nil && fewer(&asked.Limit, err) {
+			got, err = list(&asked)
+		}
 		if err != nil {
 			return page[Memory]{}, err
 		}
 		return page[Memory]{items: got.Memories, hasMore: got.HasMore, cursor: got.NextCursor, byOffset: true}, nil
 	}}
+}
+
+// fewer makes it a quarter of a page that was larger than one answer may be: functions in AWS Lambda answer no
+// more than 6 MB. False for any other error.
+func fewer(limit *int, err error) bool {
+	var refused *APIError
+	if !errors.As(err, &refused) || refused.StatusCode != http.StatusBadRequest || refused.Field != "limit" {
+		return false
+	}
+	asked := *limit
+	if asked == 0 {
+		asked = defaultLimit
+	}
+	if asked < 2 || asked > mostLimit {
+		return false
+	}
+	*limit = max(1, asked/4)
+	return true
 }
 
 // valueOf copies, so that an iterator goes on with what it was given.

@@ -131,6 +131,27 @@ async def test_no_more_is_asked_for_than_could_fit() -> None:
     assert contents(pages) == [one["content"] for one in shelf.memories]
 
 
+async def test_a_page_that_is_more_than_an_answer_may_be_is_asked_for_in_quarters() -> None:
+    shelf = Shelf(*map(str, range(60)))
+    asked = shelf.page
+
+    async def few(limit: int, cursor: str) -> tuple[list[JsonObject], str]:
+        if limit > 12:
+            raise Refusal("invalid_request", "the answer would be larger", fields={"field": "limit"})
+        return await asked(limit, cursor)
+
+    page = await page_of(shelf, few, 50, "")
+    assert (len(page.memories), page.next_cursor) == (12, "12")
+
+
+async def test_another_refusal_of_a_page_is_told() -> None:
+    async def never(limit: int, cursor: str) -> tuple[list[JsonObject], str]:
+        raise Refusal("invalid_request", "since is not a time", fields={"field": "since"})
+
+    with pytest.raises(Refusal, match="since is not a time"):
+        await page_of(Shelf(), never, 50, "")
+
+
 @pytest.mark.parametrize("cursor", ["part.", "part.!!", "part.W10", "part.WyJpZCIsMCwiIl0", "part.é"])
 async def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
     shelf = Shelf("x")

@@ -9,7 +9,7 @@ import {
   type RequestOptions,
   settingsFrom,
 } from './options.js'
-import { iterate, type Position } from './paging.js'
+import { iterate } from './paging.js'
 import { decided, type MemoryFields, remembered } from './shortcuts.js'
 import { type Call, Transport } from './transport.js'
 import type * as wire from './types.js'
@@ -103,9 +103,9 @@ export class Memtrace {
   /** All that fits a structured search, page by page. */
   iterSearch(query: wire.SearchQuery = {}, options?: RequestOptions): AsyncGenerator<wire.Memory, void, undefined> {
     return iterate({
-      fetch: (position) => this.searchMemories({ ...query, cursor: position.cursor }, options),
+      fetch: (position) => this.searchMemories({ ...query, ...position }, options),
       items: (page) => page.results,
-      from: { cursor: query.cursor },
+      from: { cursor: query.cursor, limit: query.limit },
       byOffset: false,
     })
   }
@@ -130,9 +130,9 @@ export class Memtrace {
   /** All registered agents, page by page. */
   iterAgents(page: wire.PageOptions = {}, options?: RequestOptions): AsyncGenerator<wire.Agent, void, undefined> {
     return iterate({
-      fetch: (position) => this.listAgents({ ...page, cursor: position.cursor }, options),
+      fetch: (position) => this.listAgents({ ...page, ...position }, options),
       items: (one) => one.agents,
-      from: { cursor: page.cursor },
+      from: { cursor: page.cursor, limit: page.limit },
       byOffset: false,
     })
   }
@@ -191,9 +191,9 @@ export class Memtrace {
   ): AsyncGenerator<wire.Session, void, undefined> {
     const query = sessionsOf(list)
     return iterate({
-      fetch: (position) => this.listSessions({ ...query, cursor: position.cursor }, options),
+      fetch: (position) => this.listSessions({ ...query, ...position }, options),
       items: (page) => page.sessions,
-      from: { cursor: query.cursor },
+      from: { cursor: query.cursor, limit: query.limit },
       byOffset: false,
     })
   }
@@ -284,9 +284,9 @@ export class Memtrace {
     options?: RequestOptions,
   ): AsyncGenerator<wire.Memory, void, undefined> {
     return iterate({
-      fetch: ({ cursor, offset }: Position) => this.#list(path, { ...list, cursor, offset }, options),
+      fetch: (position) => this.#list(path, { ...list, ...position }, options),
       items: (page) => page.memories,
-      from: { cursor: list.cursor, offset: list.offset },
+      from: { cursor: list.cursor, offset: list.offset, limit: list.limit },
       byOffset: true,
     })
   }

@@ -16,7 +16,7 @@ import msgspec
 from core.model.errors import InvalidCursor
 from core.model.excerpt import safe_cut
 from core.model.tokens import HUNDREDTHS, estimate, reach
-from handlers.mcp.calls import Api, Call, JsonObject, refused
+from handlers.mcp.calls import Api, Call, JsonObject, Refusal, refused
 from handlers.mcp.results import MemoryFound
 
 PAGE_TOKENS: Final = 11_000
@@ -46,7 +46,13 @@ async def page_of(api: Api, ask: Ask, limit: int, cursor: str) -> Page:
         return await _next_part(api, cursor)
     wanted = min(limit, MOST_ASKED)
     while True:
-        memories, after = await ask(wanted, cursor)
+        try:
+            memories, after = await ask(wanted, cursor)
+        except Refusal as e:
+            if wanted == 1 or e.fields.get("field") != "limit":
+                raise
+            wanted = max(1, wanted // 4)  # more than an answer may be: behind Lambda 6 MB
+            continue
         fitting = await asyncio.to_thread(_fitting, memories)  # some 10 ms for a full page
         if fitting == len(memories):
             return Page([_shown(one) for one in memories], after)

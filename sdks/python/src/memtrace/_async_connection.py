@@ -22,7 +22,7 @@ from ._connecting import (
     key,
     without_secrets,
 )
-from ._paging import Page, following
+from ._paging import Page, following, smaller
 from ._retries import Retries
 from .exceptions import InvalidResponseError, MemtraceError
 
@@ -101,7 +101,11 @@ class AsyncConnection:
     async def _iterate(self, call: Call[P], rows: Callable[[P], list[T]]) -> AsyncIterator[T]:
         going: Call[P] | None = call
         while going is not None:
-            page = await self._run(going)
+            try:
+                page = await self._run(going)
+            except MemtraceError as e:
+                going = smaller(going, e)
+                continue
             found = rows(page)
             for row in found:
                 yield row
