@@ -1,5 +1,6 @@
 """The buffered writers where the server fails for a while, or for good."""
 
+import asyncio
 import contextlib
 import threading
 
@@ -73,7 +74,7 @@ async def test_an_outage_is_ridden_over_in_asyncio_too(store: Store) -> None:
 
 def test_who_listens_is_told_of_each_turn_that_failed(store: Store) -> None:
     told: list[Exception] = []
-    with client(Outage(store, 4, refuse), max_retries=1) as made:
+    with client(Outage(store, 2, refuse), max_retries=0) as made:
         with made.buffered(max_delay=SLOW, on_retry=told.append) as writer:
             writer.add(asked("x"))
     assert [str(e) for e in told] == ["refused", "refused"]
@@ -141,6 +142,20 @@ def test_when_time_is_up_what_is_left_has_failed_and_is_told_with_the_reason(sto
             writer.close(timeout=0.0)
     assert contents(caught.value.failures) == ["a", "b"]
     assert [str(failure.error) for failure in caught.value.failures] == ["refused", "refused"]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_closing_without_time_ends_also_the_pause_between_turns(
+    store: Store, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memtrace.async_buffered.pause_after", lambda misses, error: SLOW)
+    async with async_client(Outage(store, 1_000_000, refuse)) as made:
+        writer = made.buffered(max_delay=0.0)
+        await writer.add(asked("x"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with pytest.raises(BufferedWriteError):
+            await asyncio.wait_for(writer.close(timeout=0.0), PATIENCE)
 
 
 async def test_when_time_is_up_in_asyncio_the_reason_is_told_too(store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -222,8 +221,7 @@ class AsyncBufferedWriter:
                 return self._buffer.take(now)
             if due is None and self._closed:
                 return []
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), due)
+            await self._change_within(due)
 
     async def _attempt(self, call: Call[AddedMemories]) -> Outcome:
         """What comes of the call. It is sent again, as it is, while the server cannot take it for now."""
@@ -245,12 +243,21 @@ class AsyncBufferedWriter:
         urged = self._urged
         self._notify()
         self._tell_listener(self._on_retry, error)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._urged_since(urged), pause_after(self._misses, error))
+        until = time.monotonic() + pause_after(self._misses, error)
+        while self._urged == urged and (left := until - time.monotonic()) > 0:
+            await self._change_within(left)
 
-    async def _urged_since(self, urged: int) -> None:
-        while self._urged == urged:
+    async def _change_within(self, seconds: float | None) -> None:
+        """Until something changes, or for so long.
+
+        Not by `wait_for`: before Python 3.12 it swallows a cancellation that comes with what it waits for.
+        """
+        timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._notify)
+        try:
             await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _settle(self, results: list[WriteResult]) -> None:
         try:
