@@ -244,8 +244,10 @@ class AsyncBufferedWriter:
         self._notify()
         self._tell_listener(self._on_retry, error)
         until = time.monotonic() + pause_after(self._misses, error)
-        while self._urged == urged and (left := until - time.monotonic()) > 0:
-            await self._change_within(left)
+        while self._urged == urged:
+            await self._change_within(max(0.0, until - time.monotonic()))
+            if time.monotonic() >= until:
+                return
 
     async def _change_within(self, seconds: float | None) -> None:
         """Until something changes, or for so long.
