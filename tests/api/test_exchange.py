@@ -217,6 +217,7 @@ async def test_at_level_debug_every_request_is_told_in_one_line(api: Api) -> Non
     assert (line["event"], line["log_level"]) == ("request_served", "debug")
     assert (line["method"], line["route"], line["status"]) == ("GET", f"GET {URL}", 200)
     assert line["org_id"] == api.org.id
+    assert "code" not in line
     assert "agent_secret" not in str(line)
 
 
@@ -230,9 +231,9 @@ async def test_at_level_info_slow_and_failed_requests_are_told(
         await api.get(URL)
         monkeypatch.setattr("handlers.http.exchange.SLOW_SECONDS", 0.0)
         await api.get("/nowhere")
-    assert [(entry["event"], entry["status"]) for entry in logs] == [
-        ("request_served", 503),
-        ("request_served", 404),
+    assert [(entry["event"], entry["status"], entry["code"]) for entry in logs] == [
+        ("request_served", 503, "shutting_down"),
+        ("request_served", 404, "not_found"),
     ]
 
 

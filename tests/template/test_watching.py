@@ -7,9 +7,12 @@ from typing import Any, Final, get_args
 import pytest
 
 from core.families import FAMILIES
+from core.model.errors import MemtraceError
 from core.telemetry import MetricName
 from flusher.ports import FlusherLimits
+from handlers.http.errors import status_of
 from tests.template.stack import IMAGE, Stack, read, source
+from tests.test_docs import errors
 
 _KNOWN: Final = {
     "AWS/ApiGateway": {"5XXError", "4XXError", "Count", "Latency"},
@@ -73,6 +76,16 @@ def test_every_alarm_leads_to_what_is_to_be_done(stack: Stack) -> None:
         (anchor,) = re.findall(rf"{re.escape(_PAGE)}#([\w-]+)$", one["AlarmDescription"])
         assert anchor in headings, name
         assert f"`{name}`" in page, name
+
+
+def test_codes_that_the_edges_alarm_explains_are_those_of_errors() -> None:
+    (part,) = re.findall(r"### Edge 5xx\n(.*?)\n###", read(_PAGE), re.DOTALL)
+    explained = re.findall(r"^- `(\d+)` `(\w+)`", part, re.MULTILINE)
+    assert {("503", "metadata_busy"), ("503", "journal_full")} <= set(explained)
+    known: dict[str, type[MemtraceError]] = {error.code: error for error in errors()}
+    assert [(int(status), code) for status, code in explained] == [
+        (status_of(known[code]), code) for _, code in explained
+    ]
 
 
 def test_alarms_that_are_explained_exist() -> None:

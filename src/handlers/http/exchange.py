@@ -11,7 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal
 
 from core import telemetry
-from core.model.errors import DeadlineExceeded, MemtraceError, Overloaded, RateLimited, ShuttingDown
+from core.model.errors import (
+    DeadlineExceeded,
+    InternalError,
+    MemtraceError,
+    Overloaded,
+    RateLimited,
+    ShuttingDown,
+)
 from core.ports import Clock
 from core.telemetry import Metrics, Refusal
 from handlers.arrival import ARRIVED, SPARE
@@ -108,7 +115,7 @@ class Exchange:
         await send({"type": "http.response.body", "body": body})
 
     def _refusal(self, error: MemtraceError, visit: Visit) -> Reply:
-        visit.is_overload = isinstance(error, Overloaded)
+        visit.is_overload, visit.code = isinstance(error, Overloaded), error.code
         if (reason := _REFUSED.get(type(error))) is not None:
             self._metrics.count("memtrace_refused_total", 1, reason)
         if is_for_operators(error):
@@ -116,7 +123,8 @@ class Exchange:
         return _worded(error_reply(error, visit.request_id.decode()), visit)
 
     def _failure(self, error: Exception, visit: Visit) -> Reply:
-        telemetry.error("request_failed", code="internal_error", fault=fault_of(error), **visit.about())
+        visit.code = InternalError.code
+        telemetry.error("request_failed", code=visit.code, fault=fault_of(error), **visit.about())
         return _worded(failure_reply(visit.request_id.decode()), visit)
 
     def _note(self, visit: Visit, scope: Scope, status: int, seconds: float) -> None:
@@ -134,6 +142,7 @@ class Exchange:
             method=scope["method"],
             status=status,
             milliseconds=round(seconds * 1000, 1),
+            **({"code": visit.code} if visit.code else {}),
             **visit.about(),
         )
 

@@ -23,6 +23,8 @@ class Visit(msgspec.Struct, gc=False):
     """Whether rates hold for the caller."""
     is_overload: bool = False
     """Whether it was refused because there was too much else."""
+    code: str = ""
+    """Of the error that it was answered with."""
 
     def about(self) -> dict[str, object]:
         """Fields for a log line: never the path itself, which may name anything."""
