@@ -171,6 +171,29 @@ async def test_when_time_is_up_in_asyncio_the_reason_is_told_too(store: Store) -
     assert [str(failure.error) for failure in caught.value.failures] == ["refused", "refused"]
 
 
+def test_a_clients_failures_do_not_take_the_place_of_an_interrupt() -> None:
+    made = client(lambda _: error(403))
+    made.buffered(max_delay=SLOW).add(asked("x"))
+    told = pytest.warns(RuntimeWarning, match="1 memories were not stored")
+    with told, pytest.raises(KeyboardInterrupt), made:
+        raise KeyboardInterrupt
+    assert made._client.is_closed
+
+
+async def test_a_clients_failures_do_not_take_the_place_of_a_cancellation() -> None:
+    made = async_client(lambda _: error(403))
+    await made.buffered(max_delay=SLOW).add(asked("x"))
+
+    async def cancelled() -> None:
+        async with made:
+            raise asyncio.CancelledError
+
+    told = pytest.warns(RuntimeWarning, match="1 memories were not stored")
+    with told, pytest.raises(asyncio.CancelledError):
+        await cancelled()
+    assert made._client.is_closed
+
+
 def test_what_never_was_tried_when_time_is_up_was_not_sent() -> None:
     asked_for, release = threading.Event(), threading.Event()
 

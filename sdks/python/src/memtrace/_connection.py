@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +25,7 @@ from ._connecting import (
 )
 from ._paging import Page, following, smaller
 from ._retries import Retries
-from .exceptions import InvalidResponseError, MemtraceError
+from .exceptions import BufferedWriteError, InvalidResponseError, MemtraceError
 
 if TYPE_CHECKING:
     from .buffered import BufferedWriter
@@ -78,7 +79,13 @@ class Connection:
         return self
 
     def __exit__(self, *args: object) -> None:
-        self.close()
+        try:
+            self.close()
+        except BufferedWriteError as e:
+            if not args or args[0] is None or isinstance(args[1], Exception):
+                raise
+            # In the place of an interrupt or a cancellation it could be taken for an error to go on after.
+            warnings.warn(str(e), RuntimeWarning, stacklevel=2)
 
     def _run(self, call: Call[T], sleep: Callable[[float], object] | None = None) -> T:
         url = call.path if self._owned else self._url + call.path
