@@ -34,7 +34,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-_LONGEST: Final = ("split", "faults", "packaging", "contract", "dynamodb")
+_LONGEST: Final = ("console", "split", "faults", "packaging", "contract", "dynamodb")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
