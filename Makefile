@@ -23,7 +23,6 @@ run-aws: ## the same as deployed in AWS, with stand-ins for AWS (PORT=9100 DATA=
 
 test: ## all checks, then all tests
 	@scripts/install dev
-	@scripts/check
 	@scripts/test
 
 check: ## format, lint and types alone

@@ -40,7 +40,7 @@ async def test_all_that_was_acknowledged_before_a_backup_is_in_it_under_load(
     await faulty.dev(**faulty.faults, **QUICK)
     witness = Witness()
     backups = []
-    async with faulty.client() as client, meanwhile(witness.load(client, writers=4)):
+    async with faulty.client() as client, meanwhile(witness.load(client, writers=4, pause=0.005)):
         for number in range(3):
             await witness.acknowledges(300)
             backups.append(await backed_up(faulty, witness, f"{number}.tar"))

@@ -20,7 +20,7 @@ async def test_a_walk_sees_what_was_there_once_while_others_write(faulty: Faulty
             await witness.write(client, 500)
         there = list(witness.acknowledged.values())
         last = int(there[-1][len("mem_") :][:14], 16)
-        async with meanwhile(witness.load(client, 2)):
+        async with meanwhile(witness.load(client, 2, pause=0.005)):
             while journal.count(f"time <= {last}"):
                 await _walk_all_ways(client, there)
             await _walk_all_ways(client, there)

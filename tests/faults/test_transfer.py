@@ -26,7 +26,7 @@ async def test_an_export_has_all_that_was_acknowledged_before_it_under_load(
 ) -> None:
     await faulty.dev(**faulty.faults, **QUICK)
     witness = Witness()
-    async with faulty.client() as client, meanwhile(witness.load(client, writers=4)):
+    async with faulty.client() as client, meanwhile(witness.load(client, writers=4, pause=0.005)):
         for _ in range(4):
             await witness.acknowledges(300)
             before = dict(witness.acknowledged)
@@ -57,7 +57,7 @@ async def test_an_import_beside_a_busy_server_is_read_within_seconds(
         for n in range(60)
     ]
     imported.write_text("".join(json.dumps(one) + "\n" for one in theirs))
-    async with faulty.client() as client, meanwhile(witness.load(client, writers=4)):
+    async with faulty.client() as client, meanwhile(witness.load(client, writers=4, pause=0.005)):
         await witness.acknowledges(200)
         line = ("import", imported, "--org", "org_default", "--json")
         done = await faulty.run(*line, env=faulty.env)
