@@ -89,7 +89,8 @@ async def reached(url: str, token: str) -> AsyncIterator[Arc]:
 
 @contextlib.asynccontextmanager
 async def double(folder: Path) -> AsyncIterator[Arc]:
-    settings = ArcSettings(folder, strict=False)
+    """Rows wait for `flush`: Arc's says that all is written while those that got old are still on their way."""
+    settings = ArcSettings(folder, buffer_age=60, strict=False)
     async with ArcDouble(settings) as it, reached(it.url, settings.admin_token) as arc:
         yield arc
 
