@@ -89,7 +89,7 @@ async def reached(url: str, token: str) -> AsyncIterator[Arc]:
 
 @contextlib.asynccontextmanager
 async def double(folder: Path) -> AsyncIterator[Arc]:
-    """Rows wait for `flush`: Arc's says that all is written while those that got old are still on their way."""
+    """Rows wait for `flush`: Arc says that all is written while those that got old are on their way."""
     settings = ArcSettings(folder, buffer_age=60, strict=False)
     async with ArcDouble(settings) as it, reached(it.url, settings.admin_token) as arc:
         yield arc
