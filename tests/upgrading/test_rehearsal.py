@@ -59,11 +59,11 @@ def test_every_oddity_is_counted(tmp_path: Path, work: Path) -> None:
         made.key("org_gone", "orphan")
         made.agent(A, "agent_1", config_json="{")
         made.session(A, "sess_1", status="paused", agent_id="agent_1", metadata_json="[]")
-        made.session(A, "sess_2", metadata_json=None)
+        made.session(A, "sess_2", metadata_json=None, updated_at=None)
     found = rehearsed(tmp_path / "memtrace.db", work)
     assert found.is_sound
     assert {name: count for name, count in found.findings.items() if count} == {
-        "times_rewritten": 10,
+        "times_rewritten": 7,
         "times_unreadable": 2,
         "times_missing": 1,
         "texts_repaired": 1,

@@ -24,7 +24,8 @@ _TIMES: Final = {
     "agents": ("created_at", "last_active_at"),
     "sessions": ("created_at", "updated_at", "closed_at"),
 }
-_NEEDED: Final = ("created_at", "updated_at")
+_NEEDED: Final = ("created_at",)
+"""Becomes 1970 where it is missing; a session's last change becomes its creation."""
 _TEXTS: Final = {
     "organizations": ("name", "settings_json"),
     "api_keys": ("name", "permissions"),
@@ -36,6 +37,7 @@ _OBJECTS: Final = {
     "agents": ("config_json",),
     "sessions": ("metadata_json",),
 }
+_READABLE: Final = "memtrace_time(CAST({0} AS BLOB)) IS NOT NULL"
 _NO_OBJECT: Final = "CASE WHEN json_valid({0}) THEN json_type({0}) != 'object' ELSE trim({0}) != '' END"
 _QUESTIONS: Final = {
     "keys_off": "SELECT count(*) FROM api_keys WHERE enabled IS NOT 1",
@@ -61,7 +63,7 @@ def findings(connection: sqlite3.Connection) -> dict[str, int]:
     """What a migration changes, or what a person should know, by name; the connection likewise."""
     found = {
         "times_rewritten": _sum(
-            connection, _TIMES, "{0} IS NOT NULL AND {0} IS NOT memtrace_time(CAST({0} AS BLOB))"
+            connection, _TIMES, f"{_READABLE} AND {{0}} IS NOT memtrace_time(CAST({{0}} AS BLOB))"
         ),
         "times_unreadable": _sum(
             connection, _TIMES, "{0} IS NOT NULL AND memtrace_time(CAST({0} AS BLOB)) IS NULL"
