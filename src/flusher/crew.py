@@ -13,7 +13,7 @@ from core.model.errors import LeaseLost, MemtraceError, QueueError
 from flusher.ports import JOURNAL_FAILS
 
 T = TypeVar("T")
-Kind = Literal["deliver", "park", "settle", "check", "merge", "expire", "remove", "retain", "seed"]
+Kind = Literal["deliver", "park", "settle", "check", "merge", "expire", "remove", "restart", "retain", "seed"]
 Job = tuple[Kind, str]
 """What kind of work, and for whom (an org)."""
 

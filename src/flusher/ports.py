@@ -170,6 +170,8 @@ class FlusherLimits:
     removals: int = 2_000
     """Deletions taken up in one turn."""
     removal_timeout: float = 1_800.0
+    restarts_every: float = 30.0
+    """How soon each Arc is asked again for how long it runs."""
     retain_every: float = 300.0
     seed_every: float = 5.0
     """How soon stores that were not read for claims are looked for again."""

@@ -2,11 +2,11 @@
 
 Readers have not seen it since the deletion was acknowledged; this makes it go. A store may bring
 rows back (a batch that was under way, a log that is replayed), so it is looked at again, in pauses
-that grow, until one long pause brought nothing back.
+that grow and whenever an Arc was started, until one long pause brought nothing back.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
@@ -24,6 +24,7 @@ from flusher.crew import Crew
 from flusher.dispatch import Dispatch
 from flusher.lease import LeaseKeeper
 from flusher.ports import MICROS, FlusherLimits, FlusherPorts
+from flusher.restarts import Restarts
 
 _GRAVES: Final = 500
 """Single memories removed in one go."""
@@ -35,6 +36,11 @@ _SOON: Final = 15.0
 _LONGEST_PAUSE: Final = 3_600.0
 """Between two tries of a store that cannot do it."""
 _GROWTH: Final = 4
+_EVER: Final[Micros] = 2**62
+_OPEN: Final = 20_000
+"""Deletions looked through for those of an Arc that was started again."""
+_LOG: Final[Micros] = 3_600 * MICROS
+"""The first write after so long makes an Arc begin a new log; one that nobody writes to keeps its old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,11 @@ class Removals:
         dispatch: Dispatch,
         lease: LeaseKeeper,
         is_shared: bool,
+        shown: Callable[[str], Micros],
     ) -> None:
-        """`is_shared`: other flushers send too, and nobody knows here what they hold."""
+        """`is_shared`: other flushers send too, and nobody knows here what they hold. `shown`: the
+        newest memory that the store at a URL is known to have.
+        """
         self._ports = ports
         self._limits = limits
         self._crew = crew
@@ -74,7 +83,11 @@ class Removals:
         self._dispatch = dispatch
         self._lease = lease
         self._remover = ports.open_remover(lease.confirm)
-        self._at = ports.clock.monotonic()
+        self._restarts = Restarts(
+            ports=ports, limits=limits, crew=crew, bindings=bindings, remover=self._remover
+        )
+        self._shown = shown
+        self._at = self._again_at = ports.clock.monotonic()
         others = limits.fresh_for + limits.append_timeout if is_shared else 0.0
         self._underway = _UNDERWAY + others
 
@@ -84,12 +97,24 @@ class Removals:
         if now < self._at:
             return
         self._at = now + self._limits.remove_every
+        self._restarts.step()
         due = await self._ports.undertaker.due_deletions(self._ports.clock.micros(), self._limits.removals)
+        due = list({d.id: d for d in [*due, *await self._brought_back(now)]}.values())
         due.sort(key=lambda d: d.org_id)
         for org_id, deletions in groupby(due, key=lambda d: d.org_id):
             some = [d for d in deletions if self._is_at_rest(d)]
             if some and self._may_start(org_id):
                 self._crew.start(("remove", org_id), self._carry_out(org_id, some))
+
+    async def _brought_back(self, now: float) -> list[Deletion]:
+        """What was removed from Arcs that were started since, and so may have replayed their logs."""
+        if not self._restarts.news or now < self._again_at:
+            return []
+        every = await self._ports.undertaker.due_deletions(_EVER, _OPEN)
+        found = [d for d in every if d.state == "removed" and self._restarts.came_after(d)]
+        self._restarts.news = bool(found)  # some of them may have to wait
+        self._again_at = now + _SOON if found else now
+        return found
 
     def _is_at_rest(self, deletion: Deletion) -> bool:
         """Whether nothing that it may cover is on its way to the store."""
@@ -131,9 +156,8 @@ class Removals:
         except TimeoutError:
             await self._postpone(deletions, "store_timeout: the removal took too long")
             return
-        looks = EMBEDDED if binding.is_embedded else ARC
         for deletion, count in zip(deletions, _shares(deletions, removed), strict=True):
-            await self._note(deletion, removed, count, looks)
+            await self._note(binding, deletion, removed, count)
         if removed.memories:
             self._ports.metrics.count("memtrace_removed_memories_total", removed.memories)
             telemetry.info("memories_removed", org_id=binding.org_id, memories=removed.memories)
@@ -152,16 +176,24 @@ class Removals:
                 if graves := [(time, claim_key(key)) for time, key, _, _ in rows]:
                     await self._ports.undertaker.free_claims(deletion.org_id, graves, self._lease.current)
 
-    async def _note(self, deletion: Deletion, removed: Removed, count: int, looks: Looks) -> None:
+    async def _note(self, binding: Binding, deletion: Deletion, removed: Removed, count: int) -> None:
         """What one look means for a deletion: not gone yet, gone, still gone, or gone for good."""
+        looks = EMBEDDED if binding.is_embedded else ARC
         if not removed.is_gone:
             await self._progress(deletion, deletion.state, count, _SOON)
-        elif deletion.state == "pending" or count:
+        elif deletion.state == "pending" or count or deletion.grave in removed.found:
             await self._progress(deletion, "removed", count, looks.first)
-        elif (pause := self._since_last_look(deletion)) >= looks.last:
+        elif (pause := self._since_last_look(deletion)) >= looks.last and self._is_out_of_logs(
+            binding, deletion
+        ):
             await self._progress(deletion, "closed", 0, None)
         else:
             await self._progress(deletion, "removed", 0, min(_GROWTH * pause, looks.last))
+
+    def _is_out_of_logs(self, binding: Binding, deletion: Deletion) -> bool:
+        """Whether no log that the store may replay can hold what was gone at the last look."""
+        since = deletion.checked_at or deletion.requested_at
+        return binding.is_embedded or self._shown(binding.url) >= since + _LOG
 
     def _since_last_look(self, deletion: Deletion) -> float:
         return (self._ports.clock.micros() - (deletion.checked_at or deletion.requested_at)) / MICROS

@@ -58,6 +58,7 @@ class Settler:
         self._cursors: dict[OrgId, Micros] = {}
         """How far the journal was read for delivered rows, per org where that is under way."""
         self._looked_for_strays: float | None = None
+        self._shown: dict[str, Micros] = {}
         self._before: Micros = 0
         """Rows delivered before this are strays when nobody watches them."""
 
@@ -66,6 +67,10 @@ class Settler:
         if self._has_room(parcel.count):
             look_at = self._now() + self._limits.look_after
             self._watch(parcel.org_id).add(parcel.times, fingerprints, look_at, self._taken_by(place))
+
+    def shown(self, url: str) -> Micros:
+        """The newest memory that the store at this URL showed, or whose word that it has it was enough."""
+        return self._shown.get(url, 0)
 
     def _taken_by(self, place: Place) -> str:
         """The binding, where its store's word is to be enough.
@@ -130,6 +135,7 @@ class Settler:
         for batch in [b for b in batches if b.taken_by == place.binding.id]:
             batches.remove(batch)
             watch.believe(batch, self._now(), place.store.hides_for + _BUFFERS_FOR)
+            self._note_shown(place, max(batch.times))
         try:
             found = await self._found(watch, place, [t for b in batches for t in b.times])
         except StoreError as error:
@@ -138,8 +144,13 @@ class Settler:
             if isinstance(error, StoreAmbiguous):
                 return
             raise
+        self._note_shown(place, max((time for time, _ in found), default=0))
         for batch in batches:
             watch.answered(batch, found, self._now(), place.store.hides_for)
+
+    def _note_shown(self, place: Place, time: Micros) -> None:
+        url = place.binding.url
+        self._shown[url] = max(time, self._shown.get(url, 0))
 
     async def _found(self, watch: Watch, place: Place, times: Sequence[Micros]) -> set[Identity]:
         found: set[Identity] = set()

@@ -64,6 +64,7 @@ class Tenure:
             dispatch=dispatch,
             lease=lease,
             is_shared=is_shared,
+            shown=self.settler.shown,
         )
         self.retention = Retention(ports=ports, limits=limits, crew=crew, lease=lease)
         self.seeder = Seeder(ports=ports, limits=limits, crew=crew, bindings=bindings)

@@ -12,7 +12,7 @@ from core.adapters.events.parquet import ParquetStore
 from core.adapters.routing import RemoverRouter, StoreRouter
 from core.bootstrap.arcs import opening
 from core.model.errors import ConfigurationError, StoreDenied, StoreRefused
-from core.model.memory import MemoryFilter, Span, Tally
+from core.model.memory import MemoryFilter, Micros, Span, Tally
 from core.model.tenant import Binding
 from core.ports import EventStore, Removal, Removed
 from core.settings import FlusherSettings, Settings
@@ -38,6 +38,9 @@ class Embedded:
     async def remove(self, binding: Binding, removal: Removal) -> Removed:
         self.removed.append(binding)
         return Removed(1, True)
+
+    async def running_since(self, binding: Binding) -> Micros | None:
+        return None
 
 
 def parquet(clock: ManualClock) -> ParquetStore:
@@ -124,3 +127,12 @@ async def test_what_removes_is_decided_likewise(clock: ManualClock, tmp_path: Pa
         with pytest.raises(StoreDenied, match="no admin key"):
             await router.remove(arc_at("https://arc.example"), removal)
     assert embedded.removed == [FOLDER]
+
+
+async def test_an_arc_says_since_when_it_runs_and_nothing_else_does(clock: ManualClock) -> None:
+    answers = [reply(200, b'{"uptime_sec": 2.5}'), reply(200, b"{}"), reply(200, b"ok"), reply(404)]
+    async with opening(Settings(), clock) as (_, arcs), scripted(*answers) as arc:
+        router, binding = RemoverRouter(Embedded(), arcs.remover), arc_at(arc.url)
+        assert await router.running_since(FOLDER) is None
+        assert await router.running_since(binding) == clock.micros() - 2_500_000
+        assert [await router.running_since(binding) for _ in range(3)] == [None, None, None]

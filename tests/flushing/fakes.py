@@ -162,6 +162,10 @@ class ListRemover:
         self.answers: list[Removed | StoreError] = [Removed(0, True)]
         self.asked: list[tuple[Binding, Removal]] = []
         self.hangs: asyncio.Event | None = None
+        self.began: Micros | None = None
+
+    async def running_since(self, binding: Binding) -> Micros | None:
+        return self.began
 
     async def remove(self, binding: Binding, removal: Removal) -> Removed:
         self.asked.append((binding, removal))
@@ -176,18 +180,17 @@ class ListRemover:
 class ListUndertaker:
     """Deletions in a dict; implements `Undertaker` and what erases."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], Micros]) -> None:
         self.deletions: dict[str, Deletion] = {}
         self.erased: list[str] = []
         self.freed: list[Grave] = []
         self.retained: dict[OrgId, Micros] = {}
-        self.now: Callable[[], Micros] = lambda: 0
+        self.now = now
 
     def add(self, deletion: Deletion) -> None:
         self.deletions[deletion.id] = deletion
 
     async def due_deletions(self, now: Micros, limit: int) -> list[Deletion]:
-        self.now = lambda: now
         due = [d for d in self.deletions.values() if d.due_at is not None and d.due_at <= now]
         return due[:limit]
 

@@ -183,7 +183,7 @@ async def rig(
             shop.outbox = SqliteOutbox(shop.database, clock=clock, sweeps_all=True)
             shop.ledger = SqliteLedger(shop.database, sweeps_all=True)
         store, metrics, merger = ShelfStore(), CountingMetrics(), ListMerger()
-        remover, undertaker = ListRemover(), ListUndertaker()
+        remover, undertaker = ListRemover(), ListUndertaker(clock.micros)
         board, bindings = SqliteHealthBoard(shop.database), SqliteBindings(shop.database)
         agents = SqliteAgents(shop.database)
         ports = FlusherPorts(

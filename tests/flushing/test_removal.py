@@ -158,9 +158,11 @@ async def test_an_arc_is_looked_at_for_days_in_growing_pauses(mill: Rig) -> None
     await mill.turn(3)
     mill.undertaker.add(excluding(mill))
     looks = []
-    for _ in range(1_500):
+    for n in range(1_500):
         if state(mill) == "closed":
             break
+        if n % 100 == 0:
+            await mill.write(f"goes on {n}")
         before = len(mill.remover.asked)
         await mill.turn(5 * MINUTE)
         if len(mill.remover.asked) > before:
@@ -168,6 +170,62 @@ async def test_an_arc_is_looked_at_for_days_in_growing_pauses(mill: Rig) -> None
     assert state(mill) == "closed"
     assert looks[-1] - looks[0] >= 24 * 3600
     assert len(looks) <= 8
+
+
+async def test_what_the_log_of_an_idle_arc_may_hold_stays_hidden(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill))
+    for _ in range(10 * 24):
+        await mill.turn(60 * MINUTE)
+    assert state(mill) == "removed"
+    assert len(mill.remover.asked) <= 16
+    await mill.write("the log is another one now")
+    for _ in range(2 * 24):
+        await mill.turn(60 * MINUTE)
+    assert state(mill) == "closed"
+
+
+async def test_an_arc_that_was_started_again_is_looked_at_at_once(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    mill.remover.began = mill.clock.micros()
+    await mill.turn(3)
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    await mill.turn(6 * MINUTE)
+    before = len(mill.remover.asked)
+    await mill.turns(5, MINUTE)
+    assert len(mill.remover.asked) == before
+    mill.remover.began = mill.clock.micros()
+    mill.remover.answers = [Removed(2, True), Removed(0, True)]
+    await mill.turns(2, 31)
+    assert (len(mill.remover.asked), kept(mill).from_store) == (before + 1, 2)
+    await mill.turns(3, MINUTE)
+    assert len(mill.remover.asked) == before + 1
+
+
+async def test_an_arc_that_was_started_before_the_flusher_is_looked_at_once(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    now = mill.clock.micros()
+    far = replace(excluding(mill), state="removed", checked_at=now, due_at=now + 10**12)
+    mill.undertaker.add(far)
+    mill.undertaker.add(replace(far, id="del_2", checked_at=now + 2_000_000))
+    mill.remover.began = now + 1_000_000
+    await mill.turns(5, MINUTE)
+    assert kept(mill).checked_at != now
+    assert kept(mill, "del_2").checked_at == now + 2_000_000
+
+
+async def test_a_single_memory_that_comes_back_is_watched_anew(mill: Rig) -> None:
+    mill.undertaker.add(burying(mill, "del_1", 100))
+    found = kept(mill).grave
+    assert found is not None
+    mill.remover.answers = [Removed(1, True, (found,)), Removed(1, True, (found,)), Removed(0, True)]
+    await mill.turn(4)
+    await mill.turn(31 * MINUTE)
+    assert (state(mill), kept(mill).from_store) == ("removed", 1)
+    await mill.turn(31 * MINUTE)
+    assert state(mill) == "closed"
 
 
 async def test_a_store_that_cannot_do_it_says_why_and_is_asked_ever_more_rarely(mill: Rig) -> None:

@@ -74,5 +74,10 @@ class RemoverRouter:
         self._open_arc = open_arc
 
     async def remove(self, binding: Binding, removal: Removal) -> Removed:
-        remover = self._embedded if binding.is_embedded else self._open_arc()
-        return await remover.remove(binding, removal)
+        return await self._remover(binding).remove(binding, removal)
+
+    async def running_since(self, binding: Binding) -> Micros | None:
+        return await self._remover(binding).running_since(binding)
+
+    def _remover(self, binding: Binding) -> EventRemover:
+        return self._embedded if binding.is_embedded else self._open_arc()

@@ -47,7 +47,10 @@ def _in_store(deletion: Deletion) -> Remainder | None:
         why = deletion.reason or "it is removed as soon as the flusher comes to it"
         return Remainder(STORE, None, f"{why}; no read shows it meanwhile")
     if deletion.state == "removed":
-        why = "nothing of it is there any more; it is looked at again, and no read shows what came back"
+        why = (
+            "nothing of it is there any more, save in the log that an Arc may keep; it is looked at again,"
+            " and no read shows what came back"
+        )
         return Remainder(STORE, deletion.due_at, why)
     return None
 

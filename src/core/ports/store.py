@@ -98,6 +98,13 @@ class EventRemover(Protocol):
         """
         ...
 
+    async def running_since(self, binding: Binding) -> Micros | None:
+        """When the store was started last, or a moment later; None where nobody says, or it cannot matter.
+
+        A store that is started may show again what it had forgotten. Raises StoreError.
+        """
+        ...
+
 
 class StorePlaces(Protocol):
     """Where bindings point to."""

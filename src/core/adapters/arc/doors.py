@@ -14,6 +14,7 @@ from core.adapters.arc.client import ArcClient, Request
 from core.adapters.arc.payload import Compression, compressed
 from core.adapters.arc.replies import Reply, admin_error, no_arc, query_error, write_error
 from core.model.errors import StoreAmbiguous, StoreDenied
+from core.model.memory import Micros
 from core.model.tenant import Binding
 from core.ports import Clock
 
@@ -21,6 +22,7 @@ _WRITE: Final = "/api/v1/write/msgpack"
 _QUERY: Final = "/api/v1/query"
 _QUERY_COLUMNAR: Final = "/api/v1/query/msgpack"
 _VERIFY: Final = "/api/v1/auth/verify"
+_HEALTH: Final = "/health"
 _FLUSH: Final = "/api/v1/write/line-protocol/flush"
 _DELETE: Final = "/api/v1/delete"
 _UNKNOWN: Final = (404, 405, 501)
@@ -152,6 +154,20 @@ class ArcDoors:
                 f"the binding's key may not {' nor '.join(sorted(lacking))}",
                 hint="give the binding a key that may read and write: `memtrace org add-arc`",
             )
+
+    async def running_since(self, binding: Binding, timeout: float) -> Micros | None:
+        """When this Arc was started, by our clock, or a moment later; None where it does not say."""
+        request = Request("GET", _HEALTH, binding.arc_key, is_harmless=True)
+        reply = await self._client.ask(binding, request, timeout)
+        try:
+            up = msgspec.json.decode(reply.body, type=_Health).uptime_sec if reply.is_success else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            up = None
+        return None if up is None else self._clock.micros() - round(up * 1_000_000)
+
+
+class _Health(msgspec.Struct):
+    uptime_sec: float | None = None
 
 
 class _Deleted(msgspec.Struct):

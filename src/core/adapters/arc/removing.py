@@ -49,6 +49,10 @@ class ArcRemover:
             gone += await self._delete(binding, removal, dry_run=False)
         return Removed(gone, False, found)
 
+    async def running_since(self, binding: Binding) -> Micros | None:
+        """When this Arc was started; an Arc with a log replays it then."""
+        return await self._doors.running_since(binding, self._timeout)
+
     async def _found(self, binding: Binding, removal: Removal) -> tuple[Grave, ...]:
         """Those of the graves that the Arc shows a row for."""
         wanted, found = set(removal.graves), set[Grave]()

@@ -97,6 +97,10 @@ class ParquetRemover:
             is_gone = is_gone and count.covered == count.rows
         return Removed(memories, is_gone, tuple(found), tuple(by_exclusion))
 
+    async def running_since(self, binding: Binding) -> Micros | None:
+        """None: nothing comes back by itself."""
+        return None
+
     async def _run(self, work: Callable[[Cursor], T]) -> T:
         return await self._store.engine.run(work, self._timeout)
 
