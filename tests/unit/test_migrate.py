@@ -258,3 +258,13 @@ def _journal_rows(connection: sqlite3.Connection) -> dict[str, list[int]]:
         table: [row[0] for row in connection.execute(f"SELECT org_no FROM {table} ORDER BY org_no")]
         for table in ("ledger", "claims", "journal", "requests")
     }
+
+
+def test_what_failed_is_told_also_where_the_whole_transaction_was_taken_back(
+    tmp_path: Path, folder: Path
+) -> None:
+    """As SQLite does by itself when the disk is full."""
+    (folder / "0002_second.sql").write_text("INSERT OR ROLLBACK INTO t (id) VALUES (1), (1);")
+    (folder / "0001_first.sql").write_text("CREATE TABLE t (id INTEGER PRIMARY KEY);")
+    with pytest.raises(DatabaseError, match="UNIQUE constraint failed"):
+        migrate(tmp_path / "x.db", folder)

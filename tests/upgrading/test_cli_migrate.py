@@ -235,3 +235,11 @@ def test_options_that_exclude_each_other_are_refused(real: Desk) -> None:
     code, _, problem = real.types("migrate", "--copy-to", "x", "--no-copy")
     assert code == FAILED
     assert "exclude each other" in problem
+
+
+def test_a_file_that_may_not_be_written_is_in_the_way(real: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.bootstrap.database.unwritable", lambda path: path.parent)
+    assert real.checks()[1]["unwritable"] == str(real.database.parent)
+    code, told, _ = real.types("migrate", "--check")
+    assert code == FAILED
+    assert f"IN THE WAY: {real.database.parent} may not be written by this user" in told

@@ -11,7 +11,7 @@ from typing import Final
 
 from core import telemetry
 from core.adapters.sqlite.inspection import inspect
-from core.adapters.sqlite.migrate import summary
+from core.adapters.sqlite.migrate import summary, unwritable
 from core.adapters.sqlite.rehearsal import rehearse
 from core.adapters.sqlite.upgrading import SPARE, Upgraded, lacking_room, room_needed, upgrade
 from core.bootstrap.master_keys import vault_of
@@ -40,6 +40,8 @@ class UpgradeCheck:
     free_bytes: int
     no_room: str | None
     """Why there is no room for a copy."""
+    unwritable: Path | None
+    """What this user may not write: the file or its folder."""
 
     @property
     def is_needed(self) -> bool:
@@ -48,7 +50,8 @@ class UpgradeCheck:
     @property
     def would_work(self) -> bool:
         """Whether the upgrade would, and a start after it."""
-        return self.rehearsal.is_sound and not self.locked and (not self.is_needed or self.no_room is None)
+        can_be_done = self.no_room is None and self.unwritable is None
+        return self.rehearsal.is_sound and not self.locked and (not self.is_needed or can_be_done)
 
 
 def inspect_database(settings: Settings) -> DatabaseReport | None:
@@ -104,6 +107,7 @@ def check_upgrade(settings: Settings, copy_folder: Path | None = None) -> Upgrad
         copy_bytes=room_needed(path),
         free_bytes=shutil.disk_usage(folder).free,
         no_room=lacking_room(path, folder),
+        unwritable=unwritable(path),
     )
 
 

@@ -46,6 +46,7 @@ def as_record(database: Path, found: "UpgradeCheck | None") -> dict[str, Any]:
         "copy_bytes": found.copy_bytes,
         "free_bytes": found.free_bytes,
         "no_room": found.no_room,
+        "unwritable": str(found.unwritable) if found.unwritable else None,
     }
 
 
@@ -127,4 +128,6 @@ def _in_the_way(found: "UpgradeCheck") -> Iterator[str]:
         yield clean(f"IN THE WAY: tried on a copy: {rehearsal.failure}")
     if found.is_needed and found.no_room is not None:
         yield clean(f"IN THE WAY: {found.no_room}")
+    if found.is_needed and found.unwritable is not None:
+        yield clean(f"IN THE WAY: {found.unwritable} may not be written by this user")
     yield from (clean(f"IN THE WAY of a start: {why}") for why in found.locked.values())

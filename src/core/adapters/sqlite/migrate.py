@@ -107,13 +107,17 @@ def _make(path: Path) -> None:
         raise DatabaseError(f"the database {path} is not a file")
 
 
+def unwritable(path: Path) -> Path | None:
+    """What an upgrade would have to write and this user may not: the file or its folder."""
+    return next((w for w in (path, path.parent) if not os.access(w, os.W_OK, effective_ids=True)), None)
+
+
 def _refuse_unwritable(path: Path) -> None:
-    for what in (path, path.parent):
-        if not os.access(what, os.W_OK, effective_ids=True):
-            raise DatabaseError(
-                f"{what} may not be written by this user",
-                hint="run as the user who owns the database, or give its file and its folder to this one",
-            )
+    if (what := unwritable(path)) is not None:
+        raise DatabaseError(
+            f"{what} may not be written by this user",
+            hint="run as the user who owns the database, or give its file and its folder to this one",
+        )
 
 
 def _missing(path: Path, known: list[str]) -> list[str]:
@@ -201,11 +205,23 @@ def _apply(path: Path, folder: Path, probe: Probe) -> None:
             backend.break_lock()  # of a process that died while it prepared the marks
             backend.ensure_internal_schema_updated()
             wanted = backend.to_apply(yoyo.read_migrations(str(folder)))
-            with backend.transaction(), put_aside(backend.connection):
+            with _first_error(), backend.transaction(), put_aside(backend.connection):
                 _apply_each(backend, wanted, probe)
             probe("migrate.committed")
     except (BadMigration, LockTimeout, MigrationConflict) as e:
         raise DatabaseError(f"the database {path} cannot be brought up to date: {e}") from e
+
+
+@contextlib.contextmanager
+def _first_error() -> Iterator[None]:
+    """SQLite takes a whole transaction back where the disk is full; yoyo then misses its savepoints."""
+    try:
+        yield
+    except sqlite3.Error as e:
+        first: BaseException = e
+        while isinstance(first.__context__, sqlite3.Error):
+            first = first.__context__
+        raise first from None
 
 
 def _apply_each(backend: Any, wanted: Any, probe: Probe) -> None:
