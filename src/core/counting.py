@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
-import msgspec
-
 from core.asking import StoreReader
 from core.model import windows
 from core.model.deletion import Graves
@@ -37,7 +35,7 @@ async def tally(
     counts = Tally()
     graves = tail.graves
     if graves:
-        filter = msgspec.structs.replace(filter, excluded=graves.exclusions)
+        filter = graves.left_of(filter)
     settled = min(tail.settled_through + 1, until)
     old = [row for row in tail.rows if row.time < settled]
     _count(counts, [row for row in tail.rows if settled <= row.time < until], recent_since)

@@ -6,8 +6,6 @@ The other order could miss what settles between the two reads.
 from collections.abc import Callable
 from typing import Final, Literal
 
-import msgspec
-
 from core import counting
 from core.asking import StoreReader
 from core.model import windows
@@ -45,7 +43,7 @@ class _Visible:
 
     def __init__(self, filter: MemoryFilter, graves: Graves) -> None:
         self._graves = graves
-        self.filter = msgspec.structs.replace(filter, excluded=graves.exclusions) if graves else filter
+        self.filter = graves.left_of(filter) if graves else filter
         self.shows: Callable[[Memory], bool] = self._matches if graves else filter.matches
 
     def _matches(self, memory: Memory) -> bool:

@@ -8,7 +8,7 @@ that grow and whenever an Arc was started, until one long pause brought nothing 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Final
 
 from core import telemetry
@@ -28,6 +28,8 @@ from flusher.restarts import Restarts
 
 _GRAVES: Final = 500
 """Single memories removed in one go."""
+_RULES: Final = 64
+"""And rules."""
 _AT_ONCE: Final = 4
 """Orgs whose removals are under way."""
 _UNDERWAY: Final = 3.0
@@ -181,7 +183,7 @@ class Removals:
         looks = EMBEDDED if binding.is_embedded else ARC
         if not removed.is_gone:
             await self._progress(deletion, deletion.state, count, _SOON)
-        elif deletion.state == "pending" or count or deletion.grave in removed.found:
+        elif deletion.state == "pending" or count or self._came_back(binding, deletion, removed):
             await self._progress(deletion, "removed", count, looks.first)
         elif (pause := self._since_last_look(deletion)) >= looks.last and self._is_out_of_logs(
             binding, deletion
@@ -189,6 +191,12 @@ class Removals:
             await self._progress(deletion, "closed", 0, None)
         else:
             await self._progress(deletion, "removed", 0, min(_GROWTH * pause, looks.last))
+
+    def _came_back(self, binding: Binding, deletion: Deletion, removed: Removed) -> bool:
+        """Also where it was counted before, or an Arc does not say of which of several rules it was."""
+        if deletion.grave is not None:
+            return deletion.grave in removed.found
+        return bool(removed.memories) and not binding.is_embedded
 
     def _is_out_of_logs(self, binding: Binding, deletion: Deletion) -> bool:
         """Whether no log that the store may replay can hold what was gone at the last look."""
@@ -232,21 +240,29 @@ def _span(deletions: Sequence[Deletion]) -> Span:
 
 def _batches(deletions: Sequence[Deletion], binding: Binding) -> Iterator[list[Deletion]]:
     """What is removed in one go: from files that are rewritten as much as possible, as each is
-    rewritten as a whole; from an Arc each exclusion by itself, since it says one number only."""
-    single = [d for d in deletions if d.grave is not None]
+    rewritten as a whole; from an Arc each exclusion by itself, since it says one number only, but
+    those together of which nothing is expected to be there.
+    """
+    single = _portions([d for d in deletions if d.grave is not None], _GRAVES)
     rules = [d for d in deletions if d.exclusion is not None]
-    some, single = single[:_GRAVES], single[_GRAVES:]
     if binding.is_embedded:
-        yield some + rules
-    else:
-        yield from ([some] if some else [])
-        yield from ([rule] for rule in rules)
-    yield from (single[start : start + _GRAVES] for start in range(0, len(single), _GRAVES))
+        none: list[Deletion] = []
+        both = zip_longest(single, _portions(rules, _RULES), fillvalue=none)
+        yield from (some + others for some, others in both)
+        return
+    yield from single
+    yield from ([rule] for rule in rules if rule.state == "pending")
+    yield from _portions([rule for rule in rules if rule.state != "pending"], _RULES)
+
+
+def _portions(deletions: list[Deletion], size: int) -> list[list[Deletion]]:
+    return [deletions[start : start + size] for start in range(0, len(deletions), size)]
 
 
 def _shares(deletions: Sequence[Deletion], removed: Removed) -> list[int]:
     """How much of what was removed is each deletion's; a single memory is counted once."""
-    by_exclusion = iter(removed.by_exclusion or (removed.memories,))
+    is_alone = sum(deletion.exclusion is not None for deletion in deletions) == 1
+    by_exclusion = iter(removed.by_exclusion or ((removed.memories,) if is_alone else ()))
     return [
         int(deletion.grave in removed.found and not deletion.from_store)
         if deletion.grave is not None

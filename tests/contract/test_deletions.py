@@ -399,6 +399,13 @@ async def test_open_deletions_are_bounded(shop: Shop, monkeypatch: pytest.Monkey
     await shop.deletions.exclude(OTHER, Exclusion(until=FOREVER))
 
 
+async def test_many_sessions_are_deleted_one_after_another(shop: Shop) -> None:
+    kept = [await wrote(shop, f"in {n}", session_id=f"s{n}") for n in range(70)][-1]
+    for n in range(69):
+        await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id=f"s{n}"))
+    assert await shop.contents() == [kept.content]
+
+
 async def test_the_newest_deletions_are_listed_first(shop: Shop) -> None:
     first = await shop.deletions.exclude(ACME, Exclusion(until=FOREVER, session_id="s"))
     shop.clock.advance(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model.memory import Exclusion, Memory, MemoryFilter, Order, Position, Span, Tally
+from core.model.memory import Exclusion, Memory, MemoryFilter, Order, Position, Rules, Span, Tally
 from tests.contract.event_stores import (
     ACME,
     ALWAYS,
@@ -188,6 +188,25 @@ async def test_a_filter_means_what_the_model_says(shelf: Shelf, filter: MemoryFi
     found = await shelf.store.identities(binding, filter, ALWAYS)
     assert sorted(found) == [(m.time, m.dedup_key, m.memory_type, m.event_type) for m in expected]
     assert (await shelf.store.tally(binding, filter, ALWAYS, 0)).total == len(expected)
+
+
+@pytest.mark.parametrize("number", [9, 300])
+async def test_very_many_sessions_are_left_out_each_until_its_own_time(shelf: Shelf, number: int) -> None:
+    """300 are more than an Arc's statement has room for."""
+    names = [f"s__{n}_{'x' * 20}-" for n in range(number)]
+    early = [memory(n, session_id=name) for n, name in enumerate(names)]
+    late = [memory(1_000 + n, session_id=name) for n, name in enumerate(names)]
+    await shelf.put(*early, *late, memory(5_000, session_id=""))
+    rules = tuple(Exclusion(until=T0 + 500 + n, session_id=name) for n, name in enumerate(names))
+    left = [*late, memory(5_000, session_id="")]
+    for excluded in (rules, Rules(rules)):
+        filter = MemoryFilter(excluded=(*excluded, Exclusion(until=T0 + 1_001, agent_ids=("crawler",))))
+        assert await shelf.search(filter) == left[1:]
+    filter, binding = MemoryFilter(excluded=Rules(rules)), shelf.bind(ACME)
+    assert collapsed(await shelf.search(filter, limit=5)) == left[:5]
+    assert (await shelf.store.tally(binding, filter, ALWAYS, 0)).total == len(left)
+    found = await shelf.store.identities(binding, filter, ALWAYS)
+    assert sorted(time for time, _, _, _ in found) == [m.time for m in left]
 
 
 async def test_what_is_excluded_is_left_out_of_every_answer(shelf: Shelf) -> None:

@@ -326,6 +326,29 @@ async def test_an_arc_is_asked_for_each_exclusion_by_itself(mill: Rig) -> None:
     assert asked == [(0, 1), (1, 0), (1, 0)]
 
 
+async def test_an_arc_is_looked_at_for_many_rules_at_once_and_all_are_watched_anew(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    await mill.turn(3)
+    for n in range(70):
+        rule = excluding(mill, f"del_{n}", session=f"s{n}")
+        mill.undertaker.add(replace(rule, state="removed", checked_at=rule.requested_at))
+    mill.remover.answers = [Removed(3, True), Removed(0, True)]
+    await mill.turn(4)
+    assert [len(r.exclusions) for _, r in mill.remover.asked] == [64, 6]
+    due = {kept(mill, f"del_{n}").due_at for n in range(64)}
+    assert due == {mill.clock.micros() + 300 * 1_000_000}
+    assert sum(kept(mill, f"del_{n}").from_store for n in range(70)) == 0
+
+
+async def test_very_many_rules_of_an_embedded_store_go_in_portions(mill: Rig) -> None:
+    for n in range(70):
+        mill.undertaker.add(excluding(mill, f"del_{n}", session=f"s{n}"))
+    mill.undertaker.add(burying(mill, "del_x", 100))
+    await mill.turn(4)
+    asked = [(len(r.exclusions), len(r.graves)) for _, r in mill.remover.asked]
+    assert asked == [(64, 1), (6, 0)]
+
+
 async def test_a_single_memory_that_is_removed_again_is_counted_once(mill: Rig) -> None:
     mill.undertaker.add(burying(mill, "del_3", 100))
     grave = kept(mill, "del_3").grave

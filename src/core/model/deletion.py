@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from core.model.memory import Exclusion, Memory, Micros, OrgId, claim_key
+from core.model.memory import Exclusion, Memory, MemoryFilter, Micros, OrgId, Rules, claim_key
 
 Grave = tuple[Micros, bytes]
 """The identity of one deleted memory: its time and the 16 bytes of `claim_key(dedup_key)`."""
@@ -36,13 +36,21 @@ class Graves(msgspec.Struct, frozen=True):
 
     def covers(self, time: Micros, dedup_key: str, session_id: str, agent_id: str) -> bool:
         """Whether a memory with these values was deleted."""
-        return self.buries(time, dedup_key) or any(
-            exclusion.covers(time, session_id, agent_id) for exclusion in self.exclusions
-        )
+        return self.buries(time, dedup_key) or self.excludes(time, session_id, agent_id)
+
+    def excludes(self, time: Micros, session_id: str, agent_id: str) -> bool:
+        """Whether a memory with these values was deleted by rule."""
+        rules = self.exclusions if isinstance(self.exclusions, Rules) else Rules(self.exclusions)
+        return rules.cover(time, session_id, agent_id)
 
     def buries(self, time: Micros, dedup_key: str) -> bool:
         """Whether this very memory was deleted, by itself."""
         return bool(self.identities) and (time, claim_key(dedup_key)) in self.identities
+
+    def left_of(self, filter: MemoryFilter) -> MemoryFilter:
+        """The same, less what rules cover; those that cannot cover any of it are not carried along."""
+        met = (rule for rule in self.exclusions if _may_meet(filter, rule))
+        return msgspec.structs.replace(filter, excluded=Rules(met))
 
     def hides(self, memory: Memory) -> bool:
         """Whether this memory was deleted."""
@@ -51,6 +59,13 @@ class Graves(msgspec.Struct, frozen=True):
     def visible(self, memories: Iterable[Memory]) -> list[Memory]:
         """Those that were not deleted, in their order."""
         return [memory for memory in memories if not self.hides(memory)]
+
+
+def _may_meet(filter: MemoryFilter, rule: Exclusion) -> bool:
+    session, agents = rule.session_id, rule.agent_ids
+    return (not filter.session_id or not session or session == filter.session_id) and (
+        not filter.agent_ids or not agents or not set(agents).isdisjoint(filter.agent_ids)
+    )
 
 
 NO_GRAVES: Final = Graves()

@@ -5,6 +5,7 @@ A memory's id is derived from both, so a stored row needs no column for it.
 """
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final, Literal, NewType
 
@@ -156,6 +157,34 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Rules(tuple[Exclusion, ...]):
+    """Exclusions of which there may be very many: those of whole sessions are found by the session."""
+
+    _sessions: dict[str, Micros]
+    _others: tuple[Exclusion, ...]
+
+    def __new__(cls, exclusions: Iterable[Exclusion] = ()) -> "Rules":
+        self = super().__new__(cls, exclusions)
+        self._sessions = sessions_in(self)
+        self._others = tuple(e for e in self if e.agent_ids or not e.session_id)
+        return self
+
+    def cover(self, time: Micros, session_id: str, agent_id: str) -> bool:
+        """Whether one of them covers a memory with these values."""
+        return time < self._sessions.get(session_id, 0) or any(
+            e.covers(time, session_id, agent_id) for e in self._others
+        )
+
+
+def sessions_in(exclusions: Iterable[Exclusion]) -> dict[str, Micros]:
+    """The sessions that are left out whole, and until when."""
+    found: dict[str, Micros] = {}
+    for one in exclusions:
+        if one.session_id and not one.agent_ids:
+            found[one.session_id] = max(one.until, found.get(one.session_id, 0))
+    return found
+
+
 class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which memories are meant. Every part given must hold; tags must all be there, whole.
 
@@ -189,8 +218,12 @@ class MemoryFilter(msgspec.Struct, frozen=True, kw_only=True):
             and self.content_contains in memory.content
             and (self.min_importance is None or memory.importance >= self.min_importance)
             and (not self.dedup_key or memory.dedup_key == self.dedup_key)
-            and not any(e.covers(memory.time, memory.session_id, memory.agent_id) for e in self.excluded)
+            and not (self.excluded and self._leaves_out(memory))
         )
+
+    def _leaves_out(self, memory: Memory) -> bool:
+        rules = self.excluded if isinstance(self.excluded, Rules) else Rules(self.excluded)
+        return rules.cover(memory.time, memory.session_id, memory.agent_id)
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from core.adapters.dynamodb.items import Item
 from core.adapters.dynamodb.keys import Key
 from core.adapters.dynamodb.table import PK, SK
 from core.model.deletion import Deletion, Grave, Graves
-from core.model.memory import Exclusion, OrgId
+from core.model.memory import Exclusion, OrgId, Rules
 
 _MOST_LISTED: Final = 1_000
 _SOME: Final = 200
@@ -43,7 +43,7 @@ async def hidden(dynamo: Dynamo, org_id: OrgId) -> Graves:
             exclusions.append(rule_of(item).exclusion)
         else:
             identities.append((item["time"], item["key"]))
-    return Graves(tuple(exclusions), frozenset(identities))
+    return Graves(Rules(exclusions), frozenset(identities))
 
 
 async def newest(dynamo: Dynamo, org_id: OrgId, limit: int) -> list[Deletion]:

@@ -34,7 +34,7 @@ from core.model.errors import NotFound, TooManyDeletions
 from core.model.memory import Exclusion, Micros, OrgId
 from core.ports import Clock
 
-MOST_EXCLUSIONS: Final = 64
+MOST_EXCLUSIONS: Final = 1_000
 MOST_GRAVES: Final = 20_000
 """Of one org at a time, that are open: every reader reads all of them whenever one more comes."""
 _WAIT: Final = FRESH_SECONDS + SLOW_SECONDS + 0.5

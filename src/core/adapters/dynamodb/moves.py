@@ -17,7 +17,7 @@ from core.adapters.dynamodb.table import PK, SK
 from core.adapters.dynamodb.undertaker import reopen
 from core.model.deletion import Graves
 from core.model.errors import Conflict
-from core.model.memory import Micros, OrgId
+from core.model.memory import Micros, OrgId, Rules
 from core.model.tenant import SealedBinding
 from core.ports import Clock
 
@@ -137,7 +137,7 @@ async def all_buried(dynamo: Dynamo, org_id: OrgId, times: Sequence[Micros]) -> 
             rules.append(deletion.exclusion)
         elif deletion.grave is not None and deletion.grave[0] in wanted:
             singles.append(deletion.grave)
-    return Graves(tuple(rules), frozenset(singles))
+    return Graves(Rules(rules), frozenset(singles))
 
 
 def _over(org_id: OrgId) -> Conflict:

@@ -9,11 +9,26 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from core.adapters.events.literal import literal, literal_within
-from core.model.memory import ERROR_EVENT, Exclusion, MemoryFilter, Micros, Order, OrgId, Position, Span
+from core.model.memory import (
+    ERROR_EVENT,
+    Exclusion,
+    MemoryFilter,
+    Micros,
+    Order,
+    OrgId,
+    Position,
+    Span,
+    sessions_in,
+)
 from core.model.timewindow import LATEST, moment_of
 
 ROOM: Final = 9_500
 """Bytes of a statement for Arc, which refuses 10,000."""
+
+_FEW: Final = 8
+"""Sessions that are left out one by one."""
+_SESSIONS: Final = 16
+"""In one clause where there is little room for clauses."""
 
 DERIVED_KEY: Final = (
     "CASE WHEN coalesce(dedup_key, '') != '' THEN dedup_key ELSE left(sha256("
@@ -171,8 +186,22 @@ def _clauses(matching: Matching) -> Iterator[str]:
         yield f"TRY_CAST(importance AS DOUBLE) >= {filter.min_importance!r}"
     for tag in filter.tags:
         yield f"contains(',' || tags_csv || ',', {literal(f',{tag},')})"
-    for exclusion in filter.excluded:
-        yield f"NOT ({' AND '.join(_covered(exclusion))})"
+    yield from _left_out(filter.excluded, None if matching.room is None else _SESSIONS)
+
+
+def _left_out(excluded: Sequence[Exclusion], at_once: int | None) -> Iterator[str]:
+    """Each by itself; but sessions, of which there may be very many, in maps of so many."""
+    sessions = sorted(sessions_in(excluded).items())
+    sessions = sessions if len(sessions) > _FEW else []
+    for exclusion in excluded:
+        if not sessions or exclusion.agent_ids or not exclusion.session_id:
+            yield f"NOT ({' AND '.join(_covered(exclusion))})"
+    size = at_once or len(sessions) or 1
+    for start in range(0, len(sessions), size):
+        untils = ", ".join(
+            f"{literal(session)}: {until:d}" for session, until in sessions[start : start + size]
+        )
+        yield f"NOT coalesce(epoch_us(time) < MAP {{{untils}}}[coalesce(session_id, '')], false)"
 
 
 def _covered(exclusion: Exclusion) -> Iterator[str]:

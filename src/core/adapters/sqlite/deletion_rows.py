@@ -10,7 +10,7 @@ import msgspec
 from core.adapters.sqlite.graves import OTHER_CHANGE, exclusion_in
 from core.adapters.sqlite.journal_schema import as_json
 from core.model.deletion import Deletion, Grave, Graves
-from core.model.memory import Exclusion, Micros, OrgId
+from core.model.memory import Exclusion, Micros, OrgId, Rules
 
 COLUMNS: Final = (
     "id, org_id, requested_at, state, exclusion, time, key, "
@@ -98,7 +98,7 @@ def all_buried(connection: sqlite3.Connection, org_id: OrgId, times: Sequence[Mi
            WHERE deletions.org_id = ? AND deletions.time = wanted.value""",
         (as_json(times), org_id),
     )
-    return Graves(tuple(exclusion_in(text) for (text,) in rules), frozenset(singles))
+    return Graves(Rules(exclusion_in(text) for (text,) in rules), frozenset(singles))
 
 
 def reopen(connection: sqlite3.Connection, org_id: OrgId, now: Micros, *, closed: bool) -> None:

@@ -18,7 +18,7 @@ from core.model.errors import NotFound, TooManyDeletions
 from core.model.memory import Exclusion, Micros, OrgId
 from core.ports import Clock
 
-MOST_EXCLUSIONS: Final = 64
+MOST_EXCLUSIONS: Final = 1_000
 MOST_GRAVES: Final = 100_000
 """Of one org at a time, that are open."""
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from core.model.deletion import NO_GRAVES, Graves
-from core.model.memory import Exclusion, OrgId
+from core.model.memory import Exclusion, OrgId, Rules
 
 NEW_GRAVES: Final = 1
 OTHER_CHANGE: Final = 1 << 32
@@ -65,7 +65,9 @@ def _read_on(connection: sqlite3.Connection, org_id: OrgId, known: _Page, versio
            WHERE org_id = ? AND state != 'closed' AND rowid > ? ORDER BY rowid""",
         (org_id, known.last),
     ).fetchall()
-    exclusions = tuple(exclusion_in(text) for _, text, _, _ in rows if text is not None)
+    exclusions = known.graves.exclusions
+    if more := [exclusion_in(text) for _, text, _, _ in rows if text is not None]:
+        exclusions = Rules([*exclusions, *more])
     identities = frozenset((time, key) for _, text, time, key in rows if text is None)
-    graves = Graves(known.graves.exclusions + exclusions, known.graves.identities | identities)
+    graves = Graves(exclusions, known.graves.identities | identities)
     return _Page(version, rows[-1][0] if rows else known.last, graves)

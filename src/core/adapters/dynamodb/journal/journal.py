@@ -149,7 +149,7 @@ class DynamoJournal(DynamoJournalReader):
         row = await self._dynamo.get(place, only=("agent", "session", "key"))
         if row is not None and row["key"] == entry.key:
             session, agent = row.get("session", ""), row["agent"]
-            return any(exclusion.covers(held, session, agent) for exclusion in graves.exclusions)
+            return graves.excludes(held, session, agent)
         return await may_be_covered(self._dynamo, storing.org_id, held)
 
     async def _outlive(self, storing: Storing, entries: Sequence[Entry]) -> None:
@@ -158,11 +158,11 @@ class DynamoJournal(DynamoJournalReader):
         suspects = [e for e in entries if e.is_new and e.memory.time <= standing.stamped_through]
         if not suspects:
             return
-        rules = (await self._book.of(storing.org_id, standing.deletions_version)).exclusions
+        graves = await self._book.of(storing.org_id, standing.deletions_version)
         covered = [
             entry
             for entry in suspects
-            if any(r.covers(entry.memory.time, entry.memory.session_id, entry.memory.agent_id) for r in rules)
+            if graves.excludes(entry.memory.time, entry.memory.session_id, entry.memory.agent_id)
         ]
         if covered:
             await storing.restamp(covered, standing.stamped_through)
