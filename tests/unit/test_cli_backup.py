@@ -99,6 +99,23 @@ def test_a_fresh_place_is_made_without_asking(memtrace: Memtrace, tmp_path: Path
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_deployment_on_dynamodb_gets_no_file_that_nobody_would_read(
+    memtrace: Memtrace,  # noqa: F811
+    refused: Refused,  # noqa: F811
+    database: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memtrace("org", "create", "Acme")
+    memtrace("backup", "b.tar")
+    before = database.read_bytes()
+    monkeypatch.setenv("MEMTRACE_METADATA_BACKEND", "dynamodb")
+    monkeypatch.setenv("MEMTRACE_DYNAMODB_TABLE", "memtrace")
+    assert "are in DynamoDB" in refused("restore", "b.tar", "--yes")
+    assert database.read_bytes() == before
+    memtrace("restore", "b.tar", "--db-path", str(tmp_path / "named.db"))
+
+
 def test_what_comes_back_is_said(memtrace: Memtrace) -> None:  # noqa: F811
     org = memtrace("org", "create", "Acme", "--json")["id"]
     key = memtrace("key", "create", "--org", org, "--name", "ci", "--json")["id"]

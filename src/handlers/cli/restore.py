@@ -49,7 +49,8 @@ def restore(
     from core.bootstrap.backup import opened_backup, restore_backup
     from core.restores import Target
 
-    settings = call_of(ctx).settings(flags={"auth.db_path": str(db_path)} if db_path else None)
+    call = call_of(ctx)
+    settings = call.settings(flags={"auth.db_path": str(db_path)}) if db_path else call.file_settings()
     database = settings.auth.db_path.absolute()
     _refuse_while_served(database)
     total = 2 * file.stat().st_size if file.is_file() else 0
