@@ -55,3 +55,14 @@ async def test_the_first_answer_kept_stays(metadata: Metadata) -> None:
 async def test_another_orgs_key_is_another_key(metadata: Metadata) -> None:
     await metadata.replies.keep_reply(ACME, KEY, 100, 201, b"{}")
     assert await metadata.replies.begin_reply(OTHER, KEY, 110, 50) is None
+
+
+async def test_only_the_deleted_sessions_metadata_leaves_kept_answers(metadata: Metadata) -> None:
+    """Any id may be deleted, also one that is a part of others."""
+    other, own = IdempotencyKey(b"o" * 16, KEY.body), IdempotencyKey(b"m" * 16, KEY.body)
+    answer = b'{"id":"%b","org_id":"org_acme","metadata":{"goal":"prices"}}'
+    await metadata.replies.keep_reply(ACME, other, 100, 201, answer % b"sess_1")
+    await metadata.replies.keep_reply(ACME, own, 100, 201, answer % b"s")
+    await metadata.sessions.delete_session(ACME, "s")
+    assert await metadata.replies.begin_reply(ACME, other, 110, 50) == (201, answer % b"sess_1")
+    assert await metadata.replies.begin_reply(ACME, own, 110, 50) == (201, b'{"id":"s","org_id":"org_acme"}')

@@ -123,7 +123,7 @@ class DynamoSessions:
 
     async def _hide_metadata(self, org_id: OrgId, session_id: str) -> None:
         """Takes it out of answers that are kept for a repeated request."""
-        wanted = session_id.encode()
+        wanted = b'{"id":"%b",' % session_id.encode()
         async for reply in self._dynamo.query(reply_pk(org_id)):
             if wanted not in reply["answer"]:
                 continue

@@ -109,7 +109,7 @@ class SqliteSessions:
             connection.execute(
                 """UPDATE replies SET answer = CAST(json_remove(CAST(answer AS TEXT), '$.metadata') AS BLOB)
                    WHERE org_id = ? AND instr(answer, ?)""",
-                (org_id, session_id.encode()),
+                (org_id, b'{"id":"%b",' % session_id.encode()),
             )
             note_content_gone(connection)
             return (
