@@ -90,15 +90,7 @@ def legacy_arc_of(legacy: Mapping[str, Any]) -> s.LegacyArc | None:
         if not isinstance(value, str):
             raise ConfigurationError(f"arc.{name} must be a text", keys=(f"arc.{name}",))
     given = {name: value for name, value in legacy.items() if value}
-    if "url" not in given:
-        return None
-    if "database" not in given:
-        raise ConfigurationError(
-            "arc.url is set without arc.database",
-            hint="name the database too, or remove arc.url and use `memtrace org add-arc`",
-            keys=("arc.url",),
-        )
-    return s.LegacyArc(**given)
+    return s.LegacyArc(**given) if "url" in given else None
 
 
 def placed(error: ConfigurationError, origins: Mapping[str, str]) -> ConfigurationError:

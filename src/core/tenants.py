@@ -18,7 +18,7 @@ from core.bindings import (
 )
 from core.hashing import Hasher
 from core.ids import new_id
-from core.model.errors import AlreadyExists, Conflict, InvalidRequest, NotFound
+from core.model.errors import AlreadyExists, ConfigurationError, Conflict, InvalidRequest, NotFound
 from core.model.memory import OrgId
 from core.model.names import breaks_line
 from core.model.tenant import DEFAULT_ORG, PERMISSIONS, ApiKey, Org, Permission, SealedBinding
@@ -238,18 +238,27 @@ class Tenants:
                 return
 
     async def adopt_arc_block(self, *, url: str, arc_key: str, database: str, measurement: str) -> bool:
-        """Takes over the original's `[arc]` block as `org_default`'s binding, where there is none at all."""
+        """Takes over the original's `[arc]` block as `org_default`'s binding, where there is none at all.
+
+        Raises ConfigurationError where it can be no binding.
+        """
         if await self._bindings.list_bindings():
             return False
         await self.ensure_default_org()
-        await self.bind(
-            DEFAULT_ORG,
-            url=url,
-            arc_key=arc_key,
-            database=database,
-            measurement=measurement,
-            id=LEGACY_BINDING,
-        )
+        try:
+            await self.bind(
+                DEFAULT_ORG,
+                url=url,
+                arc_key=arc_key,
+                database=database,
+                measurement=measurement,
+                id=LEGACY_BINDING,
+            )
+        except InvalidRequest as e:
+            raise ConfigurationError(
+                f"the [arc] block of the configuration cannot be taken over: arc.{e.message}",
+                hint="correct it, or remove arc.url and use `memtrace org add-arc`",
+            ) from e
         info("arc_block_adopted", org_id=DEFAULT_ORG)
         return True
 

@@ -211,10 +211,10 @@ def test_an_old_arc_block_without_a_url_means_nothing(tmp_path: Path) -> None:
     assert load(written(tmp_path / "a.toml", text), NOTHING).legacy_arc is None
 
 
-def test_an_old_arc_block_must_name_its_database(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"arc\.url is set without arc\.database") as caught:
-        load(written(tmp_path / "a.toml", '[arc]\nurl = "https://arc.example"'), NOTHING)
-    assert caught.value.hint
+def test_an_old_arc_block_may_lack_what_nobody_will_need(tmp_path: Path) -> None:
+    """It is ignored where anybody is bound."""
+    settings = load(written(tmp_path / "a.toml", '[arc]\nurl = "https://arc.example"'), NOTHING)
+    assert settings.legacy_arc == LegacyArc(url="https://arc.example")
 
 
 def test_the_master_key_comes_with_the_settings() -> None:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from core.bootstrap.server import open_services
 from core.bootstrap.services import Services
-from core.model.errors import InvalidRequest, MasterKeyError, NotFound
+from core.model.errors import ConfigurationError, MasterKeyError, NotFound
 from core.model.memory import MemoryQuery, default_dedup_key
 from core.model.tenant import DEFAULT_ORG
 from core.model.timewindow import micros_of, rfc3339
@@ -194,8 +194,9 @@ async def test_an_arc_block_beside_a_binding_of_any_org_is_ignored_with_a_word(t
     with built(tmp_path) as made:
         made.org(DEFAULT_ORG)
         made.binding(made.org("org_a"), "http://127.0.0.1:1")
+    block = '[arc]\nurl = "http://127.0.0.1:1"'
     with capture_logs() as logs:
-        async with open_services(settings(tmp_path, TOML)) as services:
+        async with open_services(settings(tmp_path, block)) as services:
             with pytest.raises(NotFound):
                 await services.tenants.show_binding(DEFAULT_ORG)
     assert [line["event"] for line in logs if str(line["event"]).startswith("arc_block")] == [
@@ -203,9 +204,19 @@ async def test_an_arc_block_beside_a_binding_of_any_org_is_ignored_with_a_word(t
     ]
 
 
-async def test_an_arc_block_that_can_be_no_binding_refuses_the_start(tmp_path: Path) -> None:
-    text = TOML.replace(BLOCK["url"], "arc.example")
-    with pytest.raises(InvalidRequest, match="url must be"):
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("url", "arc.example", "arc.url must be http"),
+        ("database", "", "arc.database must be a letter"),
+        ("api_key", "", "arc.api_key is needed"),
+    ],
+)
+async def test_an_arc_block_that_can_be_no_binding_refuses_the_start(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    text = TOML.replace(f'"{BLOCK[name]}"', f'"{value}"')
+    with pytest.raises(ConfigurationError, match=rf"\[arc\] block .* cannot be taken over: {words}"):
         async with open_services(settings(tmp_path, text)):
             raise AssertionError("it started")
 
