@@ -123,12 +123,13 @@ class DynamoSessions:
 
     async def _hide_metadata(self, org_id: OrgId, session_id: str) -> None:
         """Takes it out of answers that are kept for a repeated request."""
-        wanted = b'{"id":"%b",' % session_id.encode()
+        wanted = session_id.encode()
         async for reply in self._dynamo.query(reply_pk(org_id)):
             if wanted not in reply["answer"]:
                 continue
             answer = msgspec.json.decode(reply["answer"])
-            if isinstance(answer, dict) and answer.pop("metadata", None) is not None:
+            is_its_own = isinstance(answer, dict) and answer.get("id") == session_id
+            if is_its_own and answer.pop("metadata", None) is not None:
                 await self._dynamo.write(Put({**reply, "answer": msgspec.json.encode(answer)}))
 
     async def count_sessions(self, org_id: OrgId, agent_ids: Sequence[str]) -> tuple[int, int]:
