@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -294,7 +295,7 @@ async def test_the_caller_s_variables_are_stronger_than_the_file(installed: Root
 def test_what_is_missing_for_building_is_said(env: dict[str, str], words: str) -> None:
     done = subprocess.run(
         ["/bin/sh", ROOT / "infra" / "deb" / "build"],
-        env={**bare_environment(), "PATH": "/usr/bin:/bin", **env},
+        env={**bare_environment(VENV=sys.prefix), "PATH": "/usr/bin:/bin", **env},
         capture_output=True,
         text=True,
         timeout=20,
