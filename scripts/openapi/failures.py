@@ -59,10 +59,14 @@ def errors_of(endpoint: Endpoint) -> dict[int, Errors]:
 
 
 def every_error(root: type[MemtraceError] = MemtraceError) -> Iterator[type[MemtraceError]]:
-    """The whole tree, but for its root, which has its code from InternalError."""
+    """The whole tree, but for its root, which has its code from InternalError, and what adapters add.
+
+    Those are known to the code alone that raises and catches them, and have the code of their parent.
+    """
     for child in root.__subclasses__():
-        yield child
-        yield from every_error(child)
+        if child.__module__ == MemtraceError.__module__:
+            yield child
+            yield from every_error(child)
 
 
 def _kinds(error: type[MemtraceError]) -> Iterable[type[MemtraceError]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -224,6 +225,7 @@ async def test_at_level_debug_every_request_is_told_in_one_line(api: Api) -> Non
 async def test_at_level_info_slow_and_failed_requests_are_told(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("handlers.http.exchange.SLOW_SECONDS", math.inf)
     with capture_logs() as logs:
         await api.get("/livez")
         await api.get("/ready")  # says 503 as often as it is asked

@@ -98,7 +98,7 @@ async def test_the_servers_time_counts_from_the_heads_arrival(
     api: Api, never: Never, clock: ManualClock
 ) -> None:
     late: dict[str, Any] = {ARRIVED: clock.monotonic() - 31}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await sent(api.with_doors(recall=never, clock=clock), headers={"x-api-key": "full"}, **late)
     assert_error(answer, 504, "deadline_exceeded", "within 30 seconds")
 
@@ -115,7 +115,7 @@ async def test_the_look_at_the_key_is_part_of_the_servers_time(
             return api.doors.gate.peek(presented)
 
     slow = api.with_doors(gate=Slow(), recall=never, clock=clock)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answer = await sent(slow, headers={"x-api-key": "full"})
     assert_error(answer, 504, "deadline_exceeded", "within 30 seconds")
 

@@ -42,7 +42,7 @@ async def open_bench(clock: ManualClock) -> AsyncIterator[Open]:
     def make(
         limits: ClientLimits | None = None, compression: Compression = "none", timeout: float = 1.0
     ) -> Bench:
-        client = ArcClient(limits or ClientLimits(connect_timeout=1.0))
+        client = ArcClient(limits or ClientLimits(connect_timeout=10.0))
         clients.append(client)
         doors = ArcDoors(client=client, clock=clock, compression=compression)
         store = ArcStore(doors=doors, clock=clock, query_timeout=timeout, append_timeout=timeout)

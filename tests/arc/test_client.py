@@ -36,7 +36,7 @@ def free_port() -> int:
 
 async def test_a_request_carries_the_key_and_the_database(bench: Bench) -> None:
     async with scripted(reply(200, b"fine", headers={"retry-after": "7"})) as arc:
-        answer = await bench.client.ask(bench.binding(arc.url + "/prefix/"), GET, 1)
+        answer = await bench.client.ask(bench.binding(arc.url + "/prefix/"), GET, 30)
     assert (answer.status, answer.body, answer.retry_after) == (200, b"fine", 7)
     (asked,) = arc.asked
     assert asked.path == "/prefix/api/v1/anything"
@@ -68,7 +68,7 @@ def test_a_host_that_is_no_name_is_unreachable() -> None:
 
 async def test_no_key_makes_no_header(bench: Bench) -> None:
     async with scripted(reply()) as arc:
-        await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=""), 1)
+        await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=""), 30)
     assert "authorization" not in arc.asked[0].headers
 
 
@@ -76,7 +76,7 @@ async def test_no_key_makes_no_header(bench: Bench) -> None:
 async def test_a_key_that_no_header_can_carry_is_not_sent_or_shown(bench: Bench, key: str) -> None:
     async with scripted(reply()) as arc:
         with pytest.raises(StoreDenied, match="no header") as caught:
-            await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=key), 1)
+            await bench.client.ask(bench.binding(arc.url), dataclasses.replace(GET, key=key), 30)
     assert key not in f"{caught.value!r} {caught.value.hint}"
     assert arc.connections == 0
 
@@ -86,14 +86,14 @@ async def test_a_database_that_no_header_can_carry_is_not_asked(bench: Bench, da
     async with scripted(reply()) as arc:
         binding = dataclasses.replace(bench.binding(arc.url), database=database)
         with pytest.raises(StoreUnreachable, match="no header"):
-            await bench.client.ask(binding, GET, 1)
+            await bench.client.ask(binding, GET, 30)
     assert arc.connections == 0
 
 
 async def test_a_connection_is_used_again(bench: Bench) -> None:
     async with scripted(reply(200, b"fine")) as arc:
         for _ in range(3):
-            await bench.client.ask(bench.binding(arc.url), GET, 1)
+            await bench.client.ask(bench.binding(arc.url), GET, 30)
     assert arc.connections == 1
 
 
@@ -145,7 +145,7 @@ async def test_a_harmless_question_is_asked_once_more_where_the_connection_broke
         assert (await bench.client.ask(bench.binding(arc.url), harmless, 1)).body == b"fine"
     async with scripted(reset) as arc:
         with pytest.raises(StoreAmbiguous, match="broke off"):
-            await bench.client.ask(bench.binding(arc.url), harmless, 1)
+            await bench.client.ask(bench.binding(arc.url), harmless, 30)
         assert len(arc.asked) == 2
 
 
@@ -161,7 +161,7 @@ async def test_a_connection_that_is_reset_when_it_is_used_again_costs_a_question
 
 async def test_what_writes_is_never_sent_twice_by_itself(bench: Bench) -> None:
     async with scripted(reply(200, b"one"), reset, reply(200, b"two")) as arc:
-        await bench.client.ask(bench.binding(arc.url), GET, 1)
+        await bench.client.ask(bench.binding(arc.url), GET, 30)
         await broken(bench, arc, StoreAmbiguous)
     assert len(arc.asked) == 2
 
@@ -288,21 +288,21 @@ async def test_pools_are_bounded_and_those_in_use_stay(bench: Bench, monkeypatch
     monkeypatch.setattr(pools, "_MOST_POOLS", 2)
     async with scripted(reply(200, b"fine")) as arc:
         for number in range(5):
-            await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 1)
+            await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 30)
         assert len(bench.client._pools) == 2
-        await bench.client.ask(bench.binding(arc.url, OrgId("org_0")), GET, 1)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_0")), GET, 30)
     await bench.client.close()
     assert not bench.client._pools
 
 
 async def test_pools_that_were_left_are_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     async with scripted(reply(200, b"fine")) as arc:
-        await bench.client.ask(bench.binding(arc.url, OrgId("org_1")), GET, 1)
-        await bench.client.ask(bench.binding(arc.url, OrgId("org_2")), GET, 1)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_1")), GET, 30)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_2")), GET, 30)
         assert len(arc.open) == 2
         later = asyncio.get_running_loop().time() + 51
         monkeypatch.setattr(pools, "_now", lambda: later)
-        await bench.client.ask(bench.binding(arc.url, OrgId("org_3")), GET, 1)
+        await bench.client.ask(bench.binding(arc.url, OrgId("org_3")), GET, 30)
         await until_closed(arc)
         assert len(arc.open) == len(bench.client._pools) == 1
 
@@ -313,7 +313,7 @@ async def test_a_pool_in_use_is_not_closed_for_others(bench: Bench, monkeypatch:
         hanging = asyncio.create_task(bench.client.ask(bench.binding(slow.url, OrgId("org_1")), GET, 30))
         await until_closed(slow)
         for number in range(2, 5):
-            await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 1)
+            await bench.client.ask(bench.binding(arc.url, OrgId(f"org_{number}")), GET, 30)
         assert len(bench.client._pools) == 2
         assert len(slow.open) == 1
         hanging.cancel()
@@ -328,7 +328,7 @@ async def test_a_name_that_does_not_resolve_is_unreachable(
 
     monkeypatch.setattr(names, "resolve", unknown)
     with pytest.raises(StoreUnreachable, match="does not resolve"):
-        await bench.client.ask(bench.binding("http://no.such.example"), GET, 1)
+        await bench.client.ask(bench.binding("http://no.such.example"), GET, 30)
 
 
 async def test_a_name_that_takes_too_long_is_a_timeout(
@@ -361,7 +361,7 @@ async def test_a_key_that_did_not_open_is_not_sent(bench: Bench) -> None:
     async with scripted(reply()) as arc:
         binding = dataclasses.replace(bench.binding(arc.url), key_opens=False)
         with pytest.raises(StoreDenied, match="does not open"):
-            await bench.client.ask(binding, GET, 1)
+            await bench.client.ask(binding, GET, 30)
     assert arc.connections == 0
 
 

@@ -21,7 +21,7 @@ SQL = 'SELECT 1 AS one FROM "events"'
 
 
 async def ask(bench: Bench, arc: Script) -> object:
-    return await bench.doors.query(bench.binding(arc.url), SQL, 1)
+    return await bench.doors.query(bench.binding(arc.url), SQL, 30)
 
 
 async def test_a_question_goes_as_json_and_comes_back_by_column(bench: Bench) -> None:
@@ -123,9 +123,9 @@ async def test_an_error_of_the_other_door_is_judged(bench: Bench) -> None:
 
 async def test_a_write_is_one_body_and_its_204_is_all_that_is_taken(bench: Bench) -> None:
     async with scripted(reply(204), reply(200, b"ok")) as arc:
-        await bench.doors.write(bench.binding(arc.url), b"body", 1)
+        await bench.doors.write(bench.binding(arc.url), b"body", 30)
         with pytest.raises(StoreUnreachable, match="no Arc"):
-            await bench.doors.write(bench.binding(arc.url), b"body", 1)
+            await bench.doors.write(bench.binding(arc.url), b"body", 30)
     asked = arc.asked[0]
     assert (asked.path, asked.body) == ("/api/v1/write/msgpack", b"body")
 
@@ -141,13 +141,13 @@ async def test_a_write_is_one_body_and_its_204_is_all_that_is_taken(bench: Bench
 async def test_a_write_that_fails_is_judged(bench: Bench, answer: bytes, error: type[StoreError]) -> None:
     async with scripted(answer) as arc:
         with pytest.raises(error):
-            await bench.doors.write(bench.binding(arc.url), b"body", 1)
+            await bench.doors.write(bench.binding(arc.url), b"body", 30)
 
 
 async def test_a_large_write_is_compressed_when_that_is_wanted(open_bench: Open) -> None:
     bench = open_bench(compression="gzip")
     async with scripted(reply(204)) as arc:
-        await bench.doors.write(bench.binding(arc.url), bytes(100_000), 1)
+        await bench.doors.write(bench.binding(arc.url), bytes(100_000), 30)
     assert arc.asked[0].body[:2] == b"\x1f\x8b"
     assert "content-encoding" not in arc.asked[0].headers
 
@@ -160,8 +160,8 @@ async def test_an_arc_elsewhere_is_written_and_answers_compressed(
     packed = zstandard.compress(columnar({"one": [7]}).partition(b"\r\n\r\n")[2])
     async with scripted(reply(204), reply(200, packed, headers={"content-encoding": "zstd"})) as arc:
         far = bench.binding(f"http://arc.example:{arc.port}")
-        await bench.doors.write(far, bytes(100_000), 1)
-        assert await bench.doors.query(far, SQL, 1) == [(7,)]
+        await bench.doors.write(far, bytes(100_000), 30)
+        assert await bench.doors.query(far, SQL, 30) == [(7,)]
     assert zstandard.decompress(arc.asked[0].body) == bytes(100_000)
     assert arc.asked[1].headers["accept-encoding"] == "zstd, gzip"
 
@@ -169,7 +169,7 @@ async def test_an_arc_elsewhere_is_written_and_answers_compressed(
 async def test_an_arc_on_this_machine_is_spared_compression(open_bench: Open) -> None:
     bench = open_bench(compression="auto")
     async with scripted(reply(204), columnar({"one": [7]})) as arc:
-        await bench.doors.write(bench.binding(arc.url), bytes(100_000), 1)
+        await bench.doors.write(bench.binding(arc.url), bytes(100_000), 30)
         await ask(bench, arc)
     assert arc.asked[0].body == bytes(100_000)
     assert "accept-encoding" not in arc.asked[1].headers
@@ -182,7 +182,7 @@ async def test_only_so_many_arcs_without_the_columnar_door_are_remembered(
     rows = rowwise(["one", "rows_in_all"], [[1, 1]])
     async with scripted(*[failed(404, "Cannot POST"), rows] * 3) as arc:
         for path in ("/a", "/b", "/c"):
-            await bench.doors.query(bench.binding(arc.url + path), SQL, 1)
+            await bench.doors.query(bench.binding(arc.url + path), SQL, 30)
         assert list(bench.doors._without_columnar) == [arc.url + "/c"]
 
 
@@ -229,7 +229,7 @@ async def test_a_check_of_what_is_no_arc_says_so(bench: Bench) -> None:
 async def test_a_deletion_goes_with_the_admin_key_alone(bench: Bench) -> None:
     answer = reply(200, b'{"success":true,"deleted_count":4}')
     async with scripted(reply(200, b"{}"), answer) as arc:
-        await bench.doors.flush(bench.binding(arc.url), 1)
+        await bench.doors.flush(bench.binding(arc.url), 30)
         assert await bench.doors.delete(bench.binding(arc.url), "false", 1, dry_run=True) == 4
     flushed, deleted = arc.asked
     assert flushed.path == "/api/v1/write/line-protocol/flush"
@@ -268,4 +268,4 @@ async def test_a_deletion_that_fails_is_judged(bench: Bench, answer: bytes, erro
 async def test_a_flush_that_is_refused_says_so(bench: Bench) -> None:
     async with scripted(failed(403, "admin required")) as arc:
         with pytest.raises(StoreDenied):
-            await bench.doors.flush(dataclasses.replace(bench.binding(arc.url), admin_key="weak"), 1)
+            await bench.doors.flush(dataclasses.replace(bench.binding(arc.url), admin_key="weak"), 30)

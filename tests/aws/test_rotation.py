@@ -24,7 +24,7 @@ FIRST, SECOND = (base64.b64encode(bytes([key] * 32)).decode() for key in (1, 2))
 
 async def put(api: AwsApi, name: str, key: str) -> None:
     value = {"SecretId": name, "SecretString": f'{{"key": "{key}"}}'}
-    await api.call("secretsmanager", "PutSecretValue", value, 5)
+    await api.call("secretsmanager", "PutSecretValue", value, 30)
 
 
 async def bound(settings: Settings) -> tuple[OrgId, str]:
@@ -50,7 +50,7 @@ async def secret(moto_environment: dict[str, str], monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(variable, value)
     api = LightAws(environ=moto_environment, clock=SystemClock())
     name = uuid.uuid4().hex
-    await api.call("secretsmanager", "CreateSecret", {"Name": name}, 5)
+    await api.call("secretsmanager", "CreateSecret", {"Name": name}, 30)
     await put(api, name, FIRST)
     await api.close()
     return name

@@ -26,16 +26,16 @@ ORG = OrgId("org_a")
 
 
 def keys(api: AwsApi, arn: str, field: str = "") -> SecretKeys:
-    return SecretKeys(api=api, arn=arn, field=field, timeout=5)
+    return SecretKeys(api=api, arn=arn, field=field, timeout=30)
 
 
 async def secret(api: AwsApi, *versions: str | bytes) -> str:
     """The ARN of a new secret that held these one after the other."""
     name = uuid.uuid4().hex
-    made = await api.call("secretsmanager", "CreateSecret", {"Name": name}, 5)
+    made = await api.call("secretsmanager", "CreateSecret", {"Name": name}, 30)
     for version in versions:
         value = {"SecretString": version} if isinstance(version, str) else {"SecretBinary": version}
-        await api.call("secretsmanager", "PutSecretValue", {"SecretId": name, **value}, 5)
+        await api.call("secretsmanager", "PutSecretValue", {"SecretId": name, **value}, 30)
     return str(made["ARN"])
 
 

@@ -43,7 +43,7 @@ async def test_a_bundle_of_ones_own_is_trusted(transport: Transport, tmp_path: P
     async with served(certificate) as script:
         aws = transport(variables(script, str(certificate)))
         for _ in range(2):
-            assert await aws.call("sqs", "ListQueues", LIST, 5) == {}
+            assert await aws.call("sqs", "ListQueues", LIST, 30) == {}
         assert (len(script.asked), script.connections) == (2, 1)
 
 

@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 from tests.console.site import Site
 
-PATIENCE: Final = 10_000
+PATIENCE: Final = 30_000
+"""Milliseconds."""
+expect.set_options(timeout=PATIENCE)
 _EXPECTED: Final = re.compile(r"Failed to load resource")
 """Chromium's own line for every answer that is an error; pages cannot keep it from writing it."""
 
@@ -35,6 +37,7 @@ class Tab:
         try:
             yield tab
         finally:
+            tab.page.unroute_all(behavior="ignoreErrors")  # what a route is about to answer, nobody waits for
             context.close()
 
     def _watch(self, context: BrowserContext) -> None:

@@ -57,7 +57,7 @@ HOUR = 3_600_000_000
 WINDOW = 24 * HOUR
 Mode = Literal["sqlite", "sqlite-shared"]
 MODES: Final[tuple[Mode, ...]] = ("sqlite", "sqlite-shared")
-PATIENCE = 5.0
+PATIENCE = 20.0
 MOST_SEEDED = 5
 """Claims of an org that seeding may bring it to."""
 

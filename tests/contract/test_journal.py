@@ -312,9 +312,9 @@ async def test_a_lock_that_the_kernel_refuses_stops_one_append_and_no_more(
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", refuse)
         with pytest.raises(DatabaseError):
-            await asyncio.wait_for(file_shop.journal.append(ACME, [draft("refused")], None), 5)
+            await asyncio.wait_for(file_shop.journal.append(ACME, [draft("refused")], None), 30)
         patch.undo()
-        await asyncio.wait_for(file_shop.journal.append(ACME, [draft("kept")], None), 5)
+        await asyncio.wait_for(file_shop.journal.append(ACME, [draft("kept")], None), 30)
     assert await file_shop.contents() == ["kept"]
 
 

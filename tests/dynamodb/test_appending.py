@@ -334,11 +334,11 @@ async def test_what_an_edge_wrote_just_after_a_deletion_of_its_org_is_dropped_in
 
 async def test_an_org_is_forgotten_once_and_not_while_it_is_there(shop: TableShop) -> None:
     await shop.journal.append(ACME, [draft("kept")], None)
-    await forget_org(shop.dynamo, ACME, 5)
+    await forget_org(shop.dynamo, ACME, 30)
     assert await shop.contents() == ["kept"]
     await gone(shop)
     await forget_org(shop.dynamo, ACME, 7)
-    await forget_org(shop.dynamo, OrgId("org_that_never_wrote"), 5)
+    await forget_org(shop.dynamo, OrgId("org_that_never_wrote"), 30)
     item = await shop.dynamo.get(ledger_key(ACME))
     assert item is not None
     assert item["gone"] == 5
@@ -391,7 +391,7 @@ async def test_an_org_that_goes_while_it_is_forgotten_is_left(shop: TableShop) -
 
     script.meanwhile = drop
     await shop.dynamo.write(Delete(org_key(ACME)))
-    await forget_org(operator.dynamo, ACME, 5)
+    await forget_org(operator.dynamo, ACME, 30)
     assert await rows_in(shop) == 1
 
 

@@ -57,34 +57,34 @@ def test_sizes_are_counted_as_dynamodb_counts_them_or_larger() -> None:
 
 
 async def test_a_table_is_made_once_and_found_right(dynamodb: LocalDynamodb) -> None:
-    await create(dynamodb, "made", timeout=5)
-    await create(dynamodb, "made", timeout=5)
-    await check(dynamodb, "made", timeout=5)
+    await create(dynamodb, "made", timeout=30)
+    await create(dynamodb, "made", timeout=30)
+    await check(dynamodb, "made", timeout=30)
     told = await dynamodb.call("dynamodb", "DescribeTimeToLive", {"TableName": "made"}, 5)
     assert told["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
 
 
 async def test_a_table_that_is_missing_or_has_other_keys_is_refused(dynamodb: LocalDynamodb) -> None:
     with pytest.raises(DatabaseError, match="missing cannot be used"):
-        await check(dynamodb, "missing", timeout=5)
+        await check(dynamodb, "missing", timeout=30)
     other = creation("other") | {
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "N"}],
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
     }
     await dynamodb.call("dynamodb", "CreateTable", other, 5)
     with pytest.raises(DatabaseError, match="other keys"):
-        await check(dynamodb, "other", timeout=5)
+        await check(dynamodb, "other", timeout=30)
 
 
 async def test_a_table_that_is_not_ready_or_may_not_be_made_is_refused(dynamodb: LocalDynamodb) -> None:
-    await create(dynamodb, "deleting", timeout=5)
+    await create(dynamodb, "deleting", timeout=30)
     api = ScriptedAws(dynamodb)
     api.change = lambda _, answer: {"Table": answer["Table"] | {"TableStatus": "DELETING"}}
     with pytest.raises(DatabaseError, match="is DELETING"):
-        await check(api, "deleting", timeout=5)
+        await check(api, "deleting", timeout=30)
     api.before = always(DENIED)
     with pytest.raises(DatabaseError, match="cannot be made: AccessDenied"):
-        await create(api, "denied", timeout=5)
+        await create(api, "denied", timeout=30)
 
 
 async def test_items_are_put_read_changed_and_deleted(dynamo: Dynamo) -> None:
@@ -176,7 +176,7 @@ async def test_what_dynamodb_refuses_is_one_of_our_errors(
 ) -> None:
     api = ScriptedAws(dynamodb)
     api.before = always(error)
-    dynamo = Dynamo(api, table="t", timeout=5)
+    dynamo = Dynamo(api, table="t", timeout=30)
     for call in (
         lambda: dynamo.get(("a", "1")),
         lambda: dynamo.transact([Put({"pk": "a", "sk": "1"})]),
@@ -191,7 +191,7 @@ async def test_what_dynamodb_refuses_is_one_of_our_errors(
 async def test_what_was_left_unprocessed_is_asked_again(dynamodb: LocalDynamodb) -> None:
     whole = await fresh_table(dynamodb)
     api = ScriptedAws(dynamodb)
-    dynamo = Dynamo(api, table=whole.table, timeout=5)
+    dynamo = Dynamo(api, table=whole.table, timeout=30)
     rounds = [True, True]
 
     def hold_back(operation: str, answer: dict[str, Any]) -> dict[str, Any]:

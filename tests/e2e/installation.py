@@ -16,7 +16,7 @@ from typing import Final
 import httpx
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 _URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 

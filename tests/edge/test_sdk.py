@@ -38,7 +38,7 @@ async def test_the_released_client_runs_unchanged_on_dynamodb(
     tmp_path: Path, sdk_python: Path, aws: dict[str, str]
 ) -> None:
     api = LightAws(environ=aws, clock=SystemClock())
-    await create(api, TABLE, timeout=5)
+    await create(api, TABLE, timeout=30)
     await api.close()
     metadata = {**aws, "MEMTRACE_METADATA_BACKEND": "dynamodb", "MEMTRACE_DYNAMODB_TABLE": TABLE}
     await run("async", Stage(version=2), tmp_path, sdk_python, metadata)

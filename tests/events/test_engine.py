@@ -102,7 +102,7 @@ async def test_closing_leaves_nobody_waiting(engine: Engine) -> None:
     waiting = [asyncio.create_task(ask(engine, "SELECT 1")) for _ in range(3)]
     await asyncio.sleep(0)
     await asyncio.to_thread(engine.close)
-    await asyncio.wait_for(asyncio.wait([running, *waiting]), 10)
+    await asyncio.wait_for(asyncio.wait([running, *waiting]), 30)
     assert all(task.cancelled() or isinstance(task.exception(), StoreTimeout) for task in waiting)
     assert isinstance(running.exception(), StoreTimeout)
 

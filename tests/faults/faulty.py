@@ -99,7 +99,7 @@ class Journal:
 
         await until(none, what="everything delivered")
 
-    async def settled(self, seconds: float = 40.0) -> None:
+    async def settled(self, seconds: float = 60.0) -> None:
         """Waits until the store alone holds everything."""
 
         async def none() -> bool:

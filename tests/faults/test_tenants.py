@@ -11,7 +11,7 @@ from tests.faults.faulty import QUICK, FaultyInstallation, Journal
 from tests.faults.tenants import tenant
 from tests.faults.witness import Witness, everything, meanwhile
 
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 """Far less than any timeout of a store, far more than an answer takes."""
 
 

@@ -119,7 +119,7 @@ async def test_a_signal_ends_a_flusher_that_shares_its_queue(mills: Rig) -> None
     await eventually(lambda: mills.store.contents(ACME) == list(ABCDE))
     await mills.write("held")
     await eventually(lambda: mills.shared.in_flight == 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
     assert mills.store.contents(ACME) == [*ABCDE, "held"]
@@ -157,6 +157,6 @@ def test_a_second_signal_and_the_end_of_the_time_end_the_process_at_once() -> No
     )
     for seconds, again in (("60", "again"), ("0.05", "once")):
         ended = subprocess.run(
-            [sys.executable, "-c", program, seconds, again], timeout=10, check=False, cwd="src"
+            [sys.executable, "-c", program, seconds, again], timeout=60, check=False, cwd="src"
         )
         assert ended.returncode == 1

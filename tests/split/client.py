@@ -62,7 +62,7 @@ class Steady:
             self.repeats += 1
             await asyncio.sleep(0.05)
 
-    async def acknowledges(self, more: int, seconds: float = 30.0) -> None:
+    async def acknowledges(self, more: int, seconds: float = 60.0) -> None:
         """Waits until so many more memories were acknowledged."""
         wanted = len(self.acknowledged) + more
 

@@ -58,7 +58,7 @@ async def test_everything_acknowledged_outlives_kills_of_any_part(quick: QuickMa
             await steady.acknowledges(30)
     under_way = _WRITERS * 8
     await check(steady, quick, also=under_way)
-    found = await quick.owes_nothing(40)
+    found = await quick.owes_nothing(80)
     assert found["dead"] == 0
     assert steady.repeats > 0
     await check(steady, quick, also=under_way)

@@ -21,7 +21,7 @@ async def bench(clock: ManualClock) -> Bench:
 async def sent(bench: Bench, memories: list[Memory]) -> list[str]:
     """The calls that bring them on their way."""
     bench.api.calls.clear()
-    sender = SqsSender(api=bench.api, url=bench.url, timeout=1.0, metrics=FakeMetrics())
+    sender = SqsSender(api=bench.api, url=bench.url, timeout=10.0, metrics=FakeMetrics())
     await sender.send(ORG, memories)
     return [operation for operation, _ in bench.api.calls]
 

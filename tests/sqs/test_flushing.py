@@ -25,7 +25,7 @@ class Split:
     def __init__(self, made: Rig, bench: Bench, clock: ManualClock) -> None:
         self.rig = made
         self.bench = bench
-        self.sender = SqsSender(api=bench.api, url=bench.url, timeout=1.0, metrics=FakeMetrics())
+        self.sender = SqsSender(api=bench.api, url=bench.url, timeout=10.0, metrics=FakeMetrics())
 
         def queue() -> SqsQueue:
             return SqsQueue(

@@ -38,7 +38,7 @@ class Road:
         self.url = url
         self.endpoint = endpoint
         self.metrics = FakeMetrics()
-        self.sender = SqsSender(api=api, url=url, timeout=2.0, metrics=self.metrics)
+        self.sender = SqsSender(api=api, url=url, timeout=5.0, metrics=self.metrics)
         self.queue = self.open()
 
     def open(self, visibility: float = 60) -> SqsQueue:
@@ -49,7 +49,7 @@ class Road:
             clock=SystemClock(),
             metrics=FakeMetrics(),
             pause=briefly,
-            limits=QueueLimits(closing=1.0),
+            limits=QueueLimits(closing=2.0),
         )
 
     async def send(self, *given: int) -> None:
@@ -57,7 +57,7 @@ class Road:
 
     async def arrived(self, count: int) -> list[Parcel]:
         found: list[Parcel] = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while len({time for parcel in found for time in parcel.times}) < count:
                 found += await self.queue.receive(20_000, 8 << 20)
                 await self.queue.wait(0.05)
@@ -66,13 +66,13 @@ class Road:
     async def counts(self) -> tuple[int, int]:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = await self.api.call(
-            "sqs", "GetQueueAttributes", {"QueueUrl": self.url, "AttributeNames": names}, 5
+            "sqs", "GetQueueAttributes", {"QueueUrl": self.url, "AttributeNames": names}, 30
         )
         first, second = (int(answer["Attributes"][name]) for name in names)
         return first, second
 
     async def empty(self) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while await self.counts() != (0, 0):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -91,7 +91,7 @@ async def opened(transport: str, server: str, request: Any, stack: AsyncExitStac
         api = BotoAws(environ=environ)
     stack.push_async_callback(api.close)
     name = f"road-{next(NUMBERS)}"
-    url = str((await api.call("sqs", "CreateQueue", {"QueueName": name}, 5))["QueueUrl"])
+    url = str((await api.call("sqs", "CreateQueue", {"QueueName": name}, 30))["QueueUrl"])
     if endpoint is not None:
         stack.push_async_callback(endpoint.close)
     road = Road(api, url, endpoint)
@@ -141,11 +141,11 @@ async def test_what_one_end_gives_back_another_has_at_once(road: Road) -> None:
 
 @pytest.mark.parametrize("road", [("light", "moto")], ids=["light moto"], indirect=True)
 async def test_dead_messages_are_listed_replayed_and_purged(road: Road) -> None:
-    made = await road.api.call("sqs", "CreateQueue", {"QueueName": f"dead-{next(NUMBERS)}"}, 5)
+    made = await road.api.call("sqs", "CreateQueue", {"QueueName": f"dead-{next(NUMBERS)}"}, 30)
     url = str(made["QueueUrl"])
     dead = SqsDeadMessages(api=road.api, url=url, queue_url=road.url)
     for body in ("nonsense", "more"):
-        await road.api.call("sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body}, 5)
+        await road.api.call("sqs", "SendMessage", {"QueueUrl": url, "MessageBody": body}, 30)
     assert {one.bytes for one in await dead.list_messages(10)} == {8, 4}
     assert await dead.replay_messages(10) == 2
     assert await road.counts() == (2, 0)
@@ -216,10 +216,10 @@ async def test_a_server_that_comes_back_without_its_messages_costs_what_was_on_t
         await road.queue.ack(held)
         await road.send(3)
         seen: list[int] = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while 3 not in seen:
                 seen += times(await road.arrived(1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(road.queue.holding) > 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await road.queue.close()

@@ -132,7 +132,7 @@ async def test_one_who_is_granted_the_lane_while_being_cancelled_gives_it_back()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(lane.entered(), 1)
+    await asyncio.wait_for(lane.entered(), 30)
 
 
 async def test_a_crowd_that_gave_up_leaves_the_lane_to_the_next() -> None:
@@ -143,7 +143,7 @@ async def test_a_crowd_that_gave_up_leaves_the_lane_to_the_next() -> None:
     for impatient in crowd:
         impatient.cancel()
     lane.leave()  # before any of them could take itself off
-    await asyncio.wait_for(lane.entered(), 1)
+    await asyncio.wait_for(lane.entered(), 30)
     await asyncio.wait(crowd)
 
 

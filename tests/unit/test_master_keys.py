@@ -245,6 +245,6 @@ async def test_nothing_of_the_keys_is_shown(safe: Safe, clock: ManualClock) -> N
 
 
 async def _until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not happened():  # noqa: ASYNC110 - another task's work
             await asyncio.sleep(0)

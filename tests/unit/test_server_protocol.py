@@ -73,12 +73,12 @@ class Client:
 
     async def answer(self) -> bytes:
         """One answer of the app, up to its body."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.reader.readuntil(b"ok")
 
     async def rest(self) -> bytes:
         """What comes until the server closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.reader.read()
 
 
@@ -113,7 +113,7 @@ async def test_a_head_that_dribbles_in_is_answered_408_however_lively(port: int)
 
         dribbling = asyncio.create_task(dribble())
         # Not to the end: what is sent after the answer may reset the connection.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             status, body = problem(await client.reader.readuntil(b"}"))
         dribbling.cancel()
         await asyncio.wait([dribbling])

@@ -15,7 +15,7 @@ async def test_the_first_signal_asks_to_stop() -> None:
     stop = asyncio.Event()
     with on_signals(stop):
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stop.wait()
 
 
@@ -49,7 +49,7 @@ print("done", flush=True)
     )
     assert process.stdout is not None
     printed = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for number in signals:
             printed += (await process.stdout.readline()).decode()
             process.send_signal(number)

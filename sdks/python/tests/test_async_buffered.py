@@ -8,7 +8,7 @@ import pytest
 from answering import Store, asked, async_client, error
 from memtrace import BufferedWriteError, BufferFullError, MemtraceError, WriteCounts, WriteResult
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SLOW = 3_600.0
 
 

@@ -15,7 +15,7 @@ from memtrace import (
     WriteResult,
 )
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SLOW = 3_600.0
 """A delay that no test reaches."""
 

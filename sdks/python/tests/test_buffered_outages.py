@@ -10,7 +10,7 @@ import pytest
 from answering import Answer, Store, asked, async_client, client, error
 from memtrace import BufferedWriteError, BufferFullError, TransportError, WriteCounts, WriteResult
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SLOW = 3_600.0
 """A delay that no test reaches."""
 
