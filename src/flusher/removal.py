@@ -181,7 +181,8 @@ class Removals:
     async def _note(self, binding: Binding, deletion: Deletion, removed: Removed, count: int) -> None:
         """What one look means for a deletion: not gone yet, gone, still gone, or gone for good."""
         looks = EMBEDDED if binding.is_embedded else ARC
-        if not removed.is_gone:
+        what = deletion.grave or deletion.exclusion
+        if what is not None and not removed.has_taken(what):
             await self._progress(deletion, deletion.state, count, _SOON)
         elif deletion.state == "pending" or count or self._came_back(binding, deletion, removed):
             await self._progress(deletion, "removed", count, looks.first)

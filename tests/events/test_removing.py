@@ -79,6 +79,18 @@ async def test_a_file_that_is_covered_whole_goes_at_once(rig: Rig) -> None:
     assert await rig.everything() == []
 
 
+async def test_what_is_gone_is_told_apart_from_what_lies_in_an_old_file_for_a_while(rig: Rig) -> None:
+    gone, staying, beside = memory(1, session_id="gone"), memory(HOUR, session_id="s"), memory(HOUR + 1)
+    await rig.put(gone)
+    await rig.put(staying, beside)
+    graves = tuple((m.time, claim_key(m.dedup_key)) for m in (gone, staying))
+    rules = (Exclusion(until=EVER, session_id="gone"), Exclusion(until=EVER, session_id="s"))
+    removed = await remove(rig, Removal(Span(0, EVER), rules, graves))
+    taken = [*map(removed.has_taken, graves), *map(removed.has_taken, rules)]
+    assert taken == [True, False, True, False]
+    assert not removed.is_gone
+
+
 async def test_where_nothing_is_covered_nothing_is_touched(rig: Rig) -> None:
     await rig.put(*MIXED)
     before = rig.files()

@@ -349,6 +349,18 @@ async def test_very_many_rules_of_an_embedded_store_go_in_portions(mill: Rig) ->
     assert asked == [(64, 1), (6, 0)]
 
 
+async def test_deletions_that_go_on_coming_hold_up_none_that_is_done(mill: Rig) -> None:
+    for n in range(2):
+        mill.undertaker.add(burying(mill, f"del_{n}", 100 + n))
+    waiting = kept(mill, "del_1").grave
+    assert waiting is not None
+    mill.remover.answers = [Removed(2, False, staying=frozenset((waiting,))), Removed(0, True)]
+    await mill.turn(4)
+    assert [state(mill, f"del_{n}") for n in range(2)] == ["removed", "pending"]
+    await mill.turn(16)
+    assert [state(mill, f"del_{n}") for n in range(2)] == ["removed", "removed"]
+
+
 async def test_a_single_memory_that_is_removed_again_is_counted_once(mill: Rig) -> None:
     mill.undertaker.add(burying(mill, "del_3", 100))
     grave = kept(mill, "del_3").grave

@@ -39,6 +39,12 @@ class Removed:
     """Those of the removal's graves that a row went for."""
     by_exclusion: tuple[int, ...] = ()
     """Rows that are gone, for each of the removal's exclusions; all of them where there is only one."""
+    staying: frozenset[Grave | Exclusion] | None = None
+    """What of the removal is not gone, where `is_gone` is not all that the store can say."""
+
+    def has_taken(self, one: Grave | Exclusion) -> bool:
+        """Whether no file that a reader may look at holds any of this, a part of the removal."""
+        return self.is_gone or (self.staying is not None and one not in self.staying)
 
 
 class EventStore(Protocol):

@@ -25,7 +25,7 @@ from core.adapters.events.sources import lenient_source, plain_source
 from core.adapters.events.writing import DAY_ROW_GROUP, ROW_GROUP, Probe, ignore, parquet_options, unique
 from core.model.deletion import Grave
 from core.model.errors import StoreUnreachable
-from core.model.memory import Micros, Span
+from core.model.memory import Exclusion, Micros, Span
 from core.model.tenant import Binding
 from core.ports import Removal, Removed
 
@@ -80,22 +80,20 @@ class ParquetRemover:
         place = place_of(binding)
         predicate = covered(binding.org_id, removal)
         each = covered_by_each(binding.org_id, removal)
-        memories, is_gone, found = 0, True, set[Grave]()
+        memories, staying, found = 0, set[Grave | Exclusion](), set[Grave]()
         by_exclusion = [0] * len(each)
         for suspect in await self._run(lambda _: list(self._suspects(place, removal))):
             look = partial(_counted, path=suspect.file.path, predicate=predicate, each=each, removal=removal)
             count = await self._run(look)
             if count is None or not count.covered:
                 continue
-            if not suspect.is_free:
-                is_gone = False
-                continue
-            if await self._take_out(place, suspect, predicate, count):
+            if not suspect.is_free or count.covered != count.rows:  # its old file is there for a while
+                staying.update(count.graves, _met(removal, count))
+            if suspect.is_free and await self._take_out(place, suspect, predicate, count):
                 memories += count.covered
                 found.update(count.graves)
                 by_exclusion = [a + b for a, b in zip(by_exclusion, count.by_exclusion, strict=True)]
-            is_gone = is_gone and count.covered == count.rows
-        return Removed(memories, is_gone, tuple(found), tuple(by_exclusion))
+        return Removed(memories, not staying, tuple(found), tuple(by_exclusion), frozenset(staying) or None)
 
     async def running_since(self, binding: Binding) -> Micros | None:
         """None: nothing comes back by itself."""
@@ -174,6 +172,11 @@ class ParquetRemover:
                 raise
             sync_file(staged)
         self._probe("remove.written")
+
+
+def _met(removal: Removal, count: _Count) -> Iterator[Exclusion]:
+    """The exclusions that cover something in the file."""
+    return (rule for rule, rows in zip(removal.exclusions, count.by_exclusion, strict=True) if rows)
 
 
 def _tidy(folder: Path, place: Place) -> None:
