@@ -54,6 +54,7 @@ def test_every_oddity_is_counted(tmp_path: Path, work: Path) -> None:
     with built(tmp_path) as made:
         made.org(A, created=None)
         made.org("org_b", b"blob", created="long ago")
+        made.run("UPDATE organizations SET settings_json = ? WHERE id = ?", '{"burst_seconds": 1}', A)
         made.key(A, "off", enabled=0, expires_at="never")
         made.key(A, "powerless", permissions="everything")
         made.key("org_gone", "orphan")
@@ -73,6 +74,7 @@ def test_every_oddity_is_counted(tmp_path: Path, work: Path) -> None:
         "keys_orphaned": 1,
         "sessions_without_agent": 1,
         "statuses_unknown": 1,
+        "settings_taken_away": 1,
     }
     assert found.dangling == 1
 

@@ -1,6 +1,8 @@
 """Databases of the original in the shapes that other installations may have left them in."""
 
 import contextlib
+import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from core.auth import Authenticator, Callers
 from core.hashing import Hasher
 from core.model.errors import MasterKeyError, Unauthenticated
 from core.model.memory import OrgId
+from core.model.org_settings import NO_SETTINGS
 from core.model.tenant import Principal
 from core.telemetry import NoMetrics
 from core.vault import Vault, parse_master_key
@@ -329,6 +332,26 @@ async def test_what_is_sealed_is_bytes_also_where_it_was_kept_as_text(tmp_path: 
         made.binding(made.org(A), api_key_cipher="no cipher", api_key_nonce="twelve bytes")
     (sealed,) = await opened().bindings.list_bindings()
     assert (sealed.cipher, sealed.nonce) == (b"no cipher", b"twelve bytes")
+
+
+# --- organizations
+
+
+@pytest.mark.parametrize("as_stored", [str, str.encode])
+async def test_what_had_no_effect_on_the_original_deletes_and_refuses_nothing(
+    tmp_path: Path, opened: Opened, as_stored: Callable[[str], object]
+) -> None:
+    noted = '{"plan": "pro", "retention_days": 30, "requests_per_second": 1, "burst_seconds": 2}'
+    with built(tmp_path) as made:
+        made.org(A)
+        made.run("UPDATE organizations SET settings_json = ?", as_stored(noted))
+    metadata = opened()
+    (org,) = await metadata.orgs.list_orgs()
+    assert org.settings == NO_SETTINGS
+    await metadata.orgs.update_org_settings(A, {"retention_days": 90})
+    with closing(sqlite3.connect(tmp_path / "memtrace.db")) as connection:
+        (stored,) = connection.execute("SELECT settings_json FROM organizations").fetchone()
+    assert json.loads(stored) == {"plan": "pro", "retention_days": 90}
 
 
 # --- the file

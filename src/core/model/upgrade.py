@@ -12,6 +12,7 @@ CHANGES: Final[Mapping[str, str]] = {
     "times_unreadable": "times cannot be read: they become 1970, and an expiry is over",
     "texts_repaired": "texts are no UTF-8: what cannot be read becomes �, as in the answers so far",
     "statuses_unknown": "sessions have a status that is neither active nor closed: one of these then",
+    "settings_taken_away": "organizations have a retention or rates noted, to no effect so far: taken away",
     "keys_renamed": "keys have the name of another one of their organization: their id is added",
 }
 """What an upgrade changes beside the tables themselves, by the name under which it is counted."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from core.adapters.sqlite.keys import permissions_in
 from core.adapters.sqlite.restored import table_names
+from core.model.org_settings import BOUNDS
 
 TABLES: Final = {
     "organizations": "orgs",
@@ -39,7 +40,12 @@ _OBJECTS: Final = {
 }
 _READABLE: Final = "memtrace_time(CAST({0} AS BLOB)) IS NOT NULL"
 _NO_OBJECT: Final = "CASE WHEN json_valid({0}) THEN json_type({0}) != 'object' ELSE trim({0}) != '' END"
+_OWN_SETTINGS: Final = ", ".join(f"'{name}'" for name in BOUNDS)
 _QUESTIONS: Final = {
+    "settings_taken_away": f"""SELECT count(*) FROM organizations WHERE
+        NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'store_health')
+        AND CASE WHEN json_valid(CAST(settings_json AS TEXT)) THEN EXISTS (SELECT 1
+            FROM json_each(CAST(settings_json AS TEXT)) AS m WHERE m.key IN ({_OWN_SETTINGS})) ELSE 0 END""",
     "keys_off": "SELECT count(*) FROM api_keys WHERE enabled IS NOT 1",
     "keys_renamed": """SELECT count(*) FROM api_keys k WHERE enabled = 1 AND EXISTS (SELECT 1 FROM api_keys f
         WHERE f.enabled = 1 AND f.org_id = k.org_id AND f.name = k.name AND f.id < k.id)""",

@@ -121,6 +121,16 @@ UPDATE sessions SET created_at = substr(replace(replace(created_at, ' ', 'T'), '
         || CASE instr(created_at, '.') WHEN 0 THEN '.000000' ELSE '000000' END, 1, 26) || 'Z'
     WHERE created_at GLOB '????-??-?? ??:??:??' OR created_at GLOB '????-??-?? ??:??:??*+00:00';
 
+-- The original had no use for an org's settings. What somebody noted there under a name that means
+-- something now is taken away: nothing may be deleted or refused because of an upgrade.
+UPDATE organizations SET settings_json = json_remove(CAST(settings_json AS TEXT), '$.retention_days',
+        '$.requests_per_second', '$.memories_per_second', '$.key_requests_per_second',
+        '$.key_memories_per_second', '$.burst_seconds')
+    WHERE CASE WHEN json_valid(CAST(settings_json AS TEXT)) THEN EXISTS (
+        SELECT 1 FROM json_each(CAST(settings_json AS TEXT)) AS member
+        WHERE member.key IN ('retention_days', 'requests_per_second', 'memories_per_second',
+            'key_requests_per_second', 'key_memories_per_second', 'burst_seconds')) ELSE 0 END;
+
 CREATE INDEX agents_age ON agents (org_id, created_at, id);
 CREATE INDEX sessions_age ON sessions (org_id, created_at, id);
 CREATE INDEX sessions_agent ON sessions (org_id, agent_id, created_at, id);
