@@ -35,6 +35,8 @@ _AT_ONCE: Final = 4
 _UNDERWAY: Final = 3.0
 """Seconds after which nothing that was read from the journal before a deletion turns up any more."""
 _SOON: Final = 15.0
+_TOGETHER: Final[Micros] = 16 * MICROS
+"""Deletions due so soon go with those that are due, where files are rewritten for them."""
 _LONGEST_PAUSE: Final = 3_600.0
 """Between two tries of a store that cannot do it."""
 _GROWTH: Final = 4
@@ -100,13 +102,25 @@ class Removals:
             return
         self._at = now + self._limits.remove_every
         self._restarts.step()
-        due = await self._ports.undertaker.due_deletions(self._ports.clock.micros(), self._limits.removals)
-        due = list({d.id: d for d in [*due, *await self._brought_back(now)]}.values())
-        due.sort(key=lambda d: d.org_id)
-        for org_id, deletions in groupby(due, key=lambda d: d.org_id):
+        time = self._ports.clock.micros()
+        soon = await self._ports.undertaker.due_deletions(time + _TOGETHER, self._limits.removals)
+        back = await self._brought_back(now)
+        due = {d.id for d in back} | {d.id for d in soon if d.due_at is not None and d.due_at <= time}
+        all_of = sorted({d.id: d for d in [*soon, *back]}.values(), key=lambda d: d.org_id)
+        for org_id, deletions in groupby(all_of, key=lambda d: d.org_id):
             some = [d for d in deletions if self._is_at_rest(d)]
+            takes_more = self._rewrites_files(org_id) and any(d.id in due for d in some)
+            some = [d for d in some if d.id in due or (takes_more and d.state == "pending")]
             if some and self._may_start(org_id):
                 self._crew.start(("remove", org_id), self._carry_out(org_id, some))
+
+    def _rewrites_files(self, org_id: OrgId) -> bool:
+        """Whether one more deletion costs least together with others, and late most: a file that was
+        rewritten is left alone for a while, with all that is still to be taken out of it."""
+        try:
+            return self._bindings.place(org_id).binding.is_embedded
+        except (NoArcInstance, ConfigurationError, StoreError):
+            return False
 
     async def _brought_back(self, now: float) -> list[Deletion]:
         """What was removed from Arcs that were started since, and so may have replayed their logs."""

@@ -349,6 +349,39 @@ async def test_very_many_rules_of_an_embedded_store_go_in_portions(mill: Rig) ->
     assert asked == [(64, 1), (6, 0)]
 
 
+async def test_all_that_waits_for_a_file_goes_with_the_next_deletion(mill: Rig) -> None:
+    """What stayed in a rewritten file would wait there for as long as files are left alone."""
+    mill.undertaker.add(burying(mill, "del_1", 100))
+    mill.remover.answers = [Removed(0, False), Removed(2, True)]
+    await mill.turn(4)
+    mill.undertaker.add(burying(mill, "del_2", 101))
+    await mill.turn(4)
+    assert [len(r.graves) for _, r in mill.remover.asked] == [1, 2]
+    assert (state(mill), state(mill, "del_2")) == ("removed", "removed")
+
+
+async def test_the_last_look_is_not_taken_early_for_others(mill: Rig) -> None:
+    mill.undertaker.add(excluding(mill))
+    await mill.turn(4)
+    await mill.turn(29 * MINUTE + 50)
+    mill.undertaker.add(burying(mill, "del_2", 101))
+    await mill.turn(4)
+    assert state(mill, "del_2") == "removed"
+    await mill.turn(10)
+    assert state(mill) == "closed"
+
+
+async def test_an_arc_is_asked_for_nothing_that_is_not_due(mill: Rig) -> None:
+    await mill.bind(ACME, url="https://arc.example", id="arc_h")
+    await mill.turn(3)
+    mill.undertaker.add(burying(mill, "del_1", 100))
+    mill.remover.answers = [StoreDenied("not now"), Removed(0, True)]
+    await mill.turn(4)
+    mill.undertaker.add(burying(mill, "del_2", 101))
+    await mill.turn(4)
+    assert [len(r.graves) for _, r in mill.remover.asked] == [1, 1]
+
+
 async def test_deletions_that_go_on_coming_hold_up_none_that_is_done(mill: Rig) -> None:
     for n in range(2):
         mill.undertaker.add(burying(mill, f"del_{n}", 100 + n))
