@@ -281,7 +281,7 @@ async def test_a_full_pool_of_threads_is_no_answer() -> None:
 async def test_wrong_parameters_are_not_quoted() -> None:
     async with scripted(OK) as script:
         aws = BotoAws(environ=environment(script.url))
-        error = await failure(aws.call("dynamodb", "GetItem", {"Secret": "mtk_secret"}, 1))
+        error = await failure(aws.call("dynamodb", "GetItem", {"Secret": "mtk_secret"}, 30))
         await aws.close()
         assert script.asked == []
     assert (error.code, error.text) == ("NotSent", "the call could not be made (ParamValidationError)")

@@ -40,7 +40,7 @@ def test_what_is_written_is_found_again(server: Server, driver: Drive, workload:
     fill(server.target, course(), 1_000)
     (window,) = run_on(server, course(workload), driver)
     assert window.verdict.problems == []
-    assert window.sample.succeeded == window.sample.requests > 10
+    assert window.sample.succeeded == window.sample.requests > 0
     assert 0 < window.sample.p50 <= window.sample.p90 <= window.sample.p99 <= window.sample.max
 
 

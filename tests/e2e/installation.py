@@ -48,6 +48,21 @@ async def until(condition: Callable[[], Awaitable[bool]], *, what: str, seconds:
         raise AssertionError(f"{what}: not within {seconds} s") from None
 
 
+def words_of(pid: int) -> list[str]:
+    """The command of a process; none once it ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+async def all_gone(pids: list[int]) -> None:
+    async def gone() -> bool:
+        return not any(is_running(pid) for pid in pids)
+
+    await until(gone, what=f"the ends of {[words_of(pid) for pid in pids if is_running(pid)]}")
+
+
 async def finished(
     line: Sequence[str | Path], *, env: dict[str, str], cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.e2e.installation import Installation, until
+from tests.e2e.installation import Installation, all_gone, until
 from tests.e2e.test_deleting import journal_files_with_text, remember, shown, told
 
 SHARED = {"MEMTRACE_JOURNAL_MODE": "shared", "MEMTRACE_ARC_WRITE_FLUSH_INTERVAL_MS": "500"}
@@ -51,7 +51,9 @@ async def test_one_setting_leads_to_the_shared_file_and_back(installation: Insta
         async with installation.client() as client:
             await remember(client, 10, f"s{count}")
             assert await shown(client) == count
+        parts = installation.children(running.pid)
         await running.kill()
+        await all_gone(parts)
 
     await counted(10)
     await counted(20, **SHARED)

@@ -72,18 +72,21 @@ async def test_work_that_waited_too_long_for_its_turn_never_runs(engine: Engine)
 
 
 async def test_owners_take_turns_however_much_one_of_them_asks(engine: Engine) -> None:
-    go_on = threading.Event()
+    began, go_on = threading.Event(), threading.Event()
     served: list[str] = []
 
     def work(name: str) -> Callable[[Cursor], None]:
         def serve(cursor: Cursor) -> None:
+            began.set()
             go_on.wait(10)
             served.append(name)
 
         return serve
 
-    names = ("a1", "a2", "a3", "b1", "c1", "b2")
-    asked = [asyncio.create_task(engine.run(work(name), 30, whose=name[0])) for name in names]
+    asked = [asyncio.create_task(engine.run(work("a1"), 30, whose="a"))]
+    await asyncio.to_thread(began.wait, 10)
+    names = ("a2", "a3", "b1", "c1", "b2")
+    asked += [asyncio.create_task(engine.run(work(name), 30, whose=name[0])) for name in names]
     await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(*asked)

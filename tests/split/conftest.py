@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import sdk_python
-from tests.split.machine import Machine, QuickMachine, all_gone
+from tests.e2e.installation import all_gone
+from tests.split.machine import Machine, QuickMachine
 
 __all__ = ["sdk_python"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from local.arc.settings import ADMIN_TOKEN
-from tests.e2e.installation import ROOT, Installation, Running, is_running, until
+from tests.e2e.installation import ROOT, Installation, Running, until, words_of
 
 QUICK: Final = {
     "MEMTRACE_ARC_WRITE_FLUSH_INTERVAL_MS": "100",
@@ -84,21 +84,6 @@ class QuickMachine(Machine):
 
     def line(self, *arguments: str | Path) -> list[str]:
         return [sys.executable, str(_QUICK), *map(str, arguments)]
-
-
-def words_of(pid: int) -> list[str]:
-    """The command of a process; none once it ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-    except OSError:
-        return []
-
-
-async def all_gone(pids: list[int]) -> None:
-    async def gone() -> bool:
-        return not any(is_running(pid) for pid in pids)
-
-    await until(gone, what=f"the ends of {[words_of(pid) for pid in pids if is_running(pid)]}")
 
 
 def kill(pid: int) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 
 from local.arc.settings import ADMIN_TOKEN
-from tests.e2e.installation import environment, finished
-from tests.split.machine import EDGE, FLUSHER, QUICK, STAND_INS, Machine, QuickMachine, all_gone
+from tests.e2e.installation import all_gone, environment, finished
+from tests.split.machine import EDGE, FLUSHER, QUICK, STAND_INS, Machine, QuickMachine
 
 SDK_SCRIPT = Path(__file__).parents[1] / "e2e" / "sdk_script.py"
 
