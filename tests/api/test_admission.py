@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.adapters.sqlite.database import Database
-from core.model.errors import StoreUnreachable
+from core.model.errors import JournalFull
 from handlers.arrival import ARRIVED, QUEUED, SPARE
 from tests.api.raw import Wire, exchanged, scope
 from tests.api.rig import Answer, Api, assert_error
@@ -32,7 +32,7 @@ class Crowd:
     async def write(self, *_: Any) -> Any:
         self.entered += 1
         await self._released.wait()
-        raise StoreUnreachable()
+        raise JournalFull()
 
     async def fill(self, api: Api, count: int) -> int:
         """How many of so many requests are let in."""
@@ -45,7 +45,7 @@ class Crowd:
     async def end(self) -> None:
         self._released.set()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.gather(*self._tasks)
 
 
 @pytest.fixture
