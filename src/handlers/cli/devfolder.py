@@ -45,7 +45,9 @@ class DevFolder:
             if self.database.exists():
                 raise ConfigurationError(
                     f"{self.master_key} is missing, but {self.database} is there",
-                    hint="put the key back, or start on another folder with --data",
+                    hint="put the database's master key into that file (`dev` takes it from nowhere else),"
+                    " use `memtrace serve` for an installation that is not `dev`'s, or choose another"
+                    " folder with --data",
                 )
             put_in_place(self.master_key, generate_master_key() + "\n")
         except OSError as e:
