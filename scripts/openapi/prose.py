@@ -256,7 +256,7 @@ WHEN: Final = {
     "no_arc_instance": "the organization has no binding",
     "journal_full": "too much of the organization, or of all, waits for a store",
     "clock_stepped": "the server's clock was set back",
-    "too_many_deletions": "too many deletions of the organization are not carried out yet",
+    "too_many_deletions": "too many deletions of the organization are open",
     "metadata_busy": "the metadata table (DynamoDB) throttles, fails or does not answer within"
     " `dynamodb.timeout`",
     "overloaded": "more requests at once, of the organization or of all, than the server works on; or they"

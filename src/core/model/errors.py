@@ -17,7 +17,7 @@
     │   ├── NoArcInstance         the org has no binding
     │   ├── JournalFull           the org, or the journal in all, owes too much
     │   ├── ClockStepped          the clock runs behind the last stamp
-    │   ├── TooManyDeletions      too many deletions of the org are not carried out yet
+    │   ├── TooManyDeletions      too many deletions of the org are open
     │   ├── MetadataBusy          the metadata table throttles or does not answer
     │   ├── Overloaded            too many requests at once
     │   ├── DeadlineExceeded      the time for the answer is over
@@ -176,7 +176,7 @@ class ClockStepped(Unavailable):
 
 
 class TooManyDeletions(Unavailable):
-    """Too many deletions of this organization are not carried out yet."""
+    """Too many deletions of this organization are open."""
 
     code = "too_many_deletions"
     retry_after = 60
