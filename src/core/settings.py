@@ -46,7 +46,7 @@ class ServerSettings:
     )
     max_inflight_bytes: int = setting(
         256 * _MIB,
-        "request bodies held at once in all; beyond it 503",
+        "request bodies held at once in all, and again large answers until they are taken; beyond it 503",
         unit="bytes",
         low=_MIB,
         high=64 * 1024 * _MIB,

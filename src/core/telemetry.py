@@ -90,7 +90,7 @@ Refusal = Literal[
     "rate",  # a key or an org asks for more than its rate
     "places",  # as many requests as may be worked on at once
     "org_share",  # one org holds its share of the places or of the bytes
-    "bytes",  # as many bytes of bodies as may be held at once
+    "bytes",  # as many bytes of bodies, or of answers not taken yet, as may be held at once
     "queue",  # requests wait too long before they are looked at
     "connections",  # too many connections
     "deadline",  # not answered in time

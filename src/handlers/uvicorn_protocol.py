@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from handlers.arrival import ARRIVED, QUEUED, SPARE
+from handlers.arrival import ARRIVED, QUEUED, SPARE, TAKEN
 
 SPARE_CONNECTIONS: Final = 32
 """Beyond the bound, for probes: who keeps the service alive must get through when it is full."""
@@ -121,6 +121,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._may_be_too_large = False
         self._is_spare = False
         self._stall: asyncio.TimerHandle | None = None
+        self._untaken: list[Callable[[], None]] = []
+        self._is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._answers = WholeAnswers(transport)
@@ -136,7 +138,9 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
         self._stop_watching()
+        self._is_lost = True
         super().connection_lost(exc)
+        self._all_taken()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -145,6 +149,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._stop_watching()
         super().resume_writing()
+        self._all_taken()
 
     def data_received(self, data: bytes) -> None:
         # A large head that comes at once is complete when the parser returns; only then is it measured.
@@ -173,6 +178,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         told = cast(dict[str, Any], self.scope)
         told[ARRIVED] = monotonic()
+        told[TAKEN] = self._when_taken
         if self.pipeline:
             told[QUEUED] = True
         if self._is_spare:
@@ -224,6 +230,17 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_the_taking()
+
+    def _when_taken(self, call: Callable[[], None]) -> None:
+        if self._is_lost or not self.flow.write_paused:
+            call()
+        else:
+            self._untaken.append(call)
+
+    def _all_taken(self) -> None:
+        calls, self._untaken = self._untaken, []
+        for call in calls:
+            call()
 
     def _stop_watching(self) -> None:
         if self._stall is not None:

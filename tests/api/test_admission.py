@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from core.adapters.sqlite.database import Database
 from core.model.errors import JournalFull
-from handlers.arrival import ARRIVED, QUEUED, SPARE
+from handlers.arrival import ARRIVED, QUEUED, SPARE, TAKEN
 from tests.api.raw import Wire, exchanged, scope
 from tests.api.rig import Answer, Api, assert_error
 from tests.clock import ManualClock
@@ -125,6 +125,68 @@ async def test_strangers_take_no_more_than_an_org(api: Api, crowd: Crowd) -> Non
     held.set()
     statuses = sorted([(await one).status for one in strangers])
     assert statuses == [401] * 9 + [503] * 11
+
+
+# --- answers
+
+
+class Slowly:
+    """A client that takes no answer until it is told to."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] = []
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        return {TAKEN: self._waiting.append}
+
+    def take(self) -> None:
+        for call in self._waiting:
+            call()
+        self._waiting.clear()
+
+
+async def filled(api: Api, count: int) -> Api:
+    """With pages of so many times 200 KB, and room for a megabyte of them."""
+    for number in range(count):
+        await api.remember(f"{number} " + "x" * 200_000)
+    return api.with_server(max_inflight_bytes=1 << 20, max_body_bytes=1 << 19)
+
+
+async def test_large_answers_have_room_until_they_are_taken(api: Api) -> None:
+    small, client = await filled(api, 3), Slowly()
+    assert (await asked(small, **client.scope)).status == 200
+    refused = await asked(small)
+    assert_error(refused, 503, "overloaded", "Too many requests at once")
+    assert await refusals(small, "bytes") == 1
+    client.take()
+    assert (await asked(small)).status == 200
+
+
+async def test_small_answers_need_no_room(api: Api) -> None:
+    small, client = await filled(api, 3), Slowly()
+    assert (await asked(small, **client.scope)).status == 200
+    assert (await small.get(URL, limit="1")).status == 200
+    assert (await small.post(URL, ONE)).status == 201
+
+
+async def test_an_answer_larger_than_all_the_room_is_given_where_there_is_no_other(api: Api) -> None:
+    small, client = await filled(api, 6), Slowly()
+    assert (await asked(small, **client.scope)).status == 200
+    assert_error(await small.get(URL, limit="2"), 503, "overloaded")
+    client.take()
+    assert (await asked(small)).status == 200
+
+
+async def test_the_room_of_an_answer_that_could_not_be_sent_is_free_again(api: Api) -> None:
+    async def fails(message: dict[str, Any]) -> None:
+        raise ConnectionResetError
+
+    small = await filled(api, 6)
+    wire = Wire([])
+    with pytest.raises(ConnectionResetError):
+        await small.app(scope("GET", URL, {"x-api-key": "full"}), wire.receive, fails)
+    assert (await asked(small)).status == 200
 
 
 # --- queues

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from handlers import uvicorn_protocol
-from handlers.arrival import ARRIVED, QUEUED, SPARE
+from handlers.arrival import ARRIVED, QUEUED, SPARE, TAKEN
 from handlers.uvicorn_protocol import MAX_HEAD_BYTES, protocol_class
 
 _HEAD_SECONDS = 0.15
@@ -21,6 +21,7 @@ _LARGE = 32 << 20
 _CONNECTIONS = 3
 _refused: list[int] = []
 _served: list[Any] = []
+_taken: list[str] = []
 _GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -42,6 +43,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
     length = b"%d" % len(body)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
     await send({"type": "http.response.body", "body": body})
+    scope[TAKEN](lambda: _taken.append(scope["path"]))
 
 
 @pytest.fixture
@@ -181,6 +183,30 @@ async def test_one_who_takes_a_large_answer_slowly_gets_all_of_it(
             taken += len(piece)
             await asyncio.sleep(0.01)
         assert taken > _LARGE
+
+
+async def test_an_answer_is_taken_when_its_last_bytes_are_on_their_way(port: int) -> None:
+    _taken.clear()
+    async with connected(port) as client:
+        await client.send(_GET)
+        await client.answer()
+        assert _taken == ["/"]
+        await client.send(b"GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        await client.reader.readexactly(1)
+        assert _taken == ["/"]
+        assert len(await client.rest()) > _LARGE - 1
+        assert _taken == ["/", "/large"]
+
+
+async def test_an_answer_that_nobody_takes_is_held_until_the_client_is_gone(port: int) -> None:
+    _taken.clear()
+    async with connected(port) as client:
+        await client.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
+        await client.reader.readexactly(1)
+        assert _taken == []
+    async with asyncio.timeout(30):
+        while _taken != ["/large"]:  # noqa: ASYNC110 - the server notices by itself
+            await asyncio.sleep(0.01)
 
 
 async def test_a_slow_body_is_not_the_heads_business(port: int) -> None:

@@ -22,7 +22,8 @@ class Room:
     """How much there is."""
 
     places: int
-    body_bytes: int
+    held_bytes: int
+    """Of bodies; and as much again of answers that their clients have not taken yet."""
     org_share: float
     queue_seconds: float
 
@@ -32,7 +33,8 @@ class Admission:
 
     def __init__(self, *, room: Room, metrics: Metrics) -> None:
         self._places = Shares(room.places, room.org_share)
-        self._bytes = Shares(room.body_bytes, room.org_share)
+        self._bytes = Shares(room.held_bytes, room.org_share)
+        self._answers = Shares(room.held_bytes, room.org_share)
         self._queue = QueueWatch(room.queue_seconds)
         self._metrics = metrics
         self._is_stopping = False
@@ -71,6 +73,20 @@ class Admission:
 
     def release(self, org: OrgId, size: int) -> None:
         self._bytes.give_back(org, size)
+
+    def hold_answer(self, org: OrgId, size: int) -> int:
+        """Takes room for an answer of this size; `release_answer` gives back what it took.
+
+        One that is larger than all the room is let through where nobody else holds any.
+        """
+        units = min(size, self._answers.total)
+        lack = self._answers.take(org, units)
+        if lack is not None:
+            raise self._no_room("bytes", lack, "take answers faster, or ask for smaller pages")
+        return units
+
+    def release_answer(self, org: OrgId, units: int) -> None:
+        self._answers.give_back(org, units)
 
     def note_probe(self, visit: Visit) -> None:
         """A probe is always let in; what it waited counts too."""

@@ -67,7 +67,7 @@ def application(doors: Doors, settings: Settings) -> Exchange:
     )
     room = Room(
         places=server.max_concurrent_requests,
-        body_bytes=server.max_inflight_bytes,
+        held_bytes=server.max_inflight_bytes,
         org_share=settings.limits.org_share,
         queue_seconds=settings.limits.max_queue_ms / 1_000,
     )

@@ -8,6 +8,7 @@ import itertools
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, Final, Literal
 
 from core import telemetry
@@ -21,7 +22,7 @@ from core.model.errors import (
 )
 from core.ports import Clock
 from core.telemetry import Metrics, Refusal
-from handlers.arrival import ARRIVED, SPARE
+from handlers.arrival import ARRIVED, SPARE, TAKEN
 from handlers.http.ask import Headers, Reply
 from handlers.http.body import ClientGone
 from handlers.http.cors import Cors
@@ -75,15 +76,21 @@ class Exchange:
         headers: Headers = dict(scope["headers"])
         visit = Visit(self._request_id(headers), started, scope.get(ARRIVED, started))
         visit.spent = started - visit.arrived
+        held = 0
         try:
             reply = await self._service.answer(visit, scope, headers, receive)
+            held = self._service.hold_answer(visit, reply)
         except ClientGone:
             return
         except MemtraceError as e:
             reply = self._refusal(e, visit)
         except Exception as e:  # noqa: BLE001 - the one place where our own faults end
             reply = self._failure(e, visit)
-        await self._send(scope, headers, visit, reply, send)
+        try:
+            await self._send(scope, headers, visit, reply, send)
+        finally:
+            if held:
+                scope.get(TAKEN, _at_once)(partial(self._service.release_answer, visit, held))
         self._note(visit, scope, reply.status, self._clock.monotonic() - visit.arrived)
 
     def _request_id(self, headers: Headers) -> bytes:
@@ -159,6 +166,10 @@ def _is_remarkable(visit: Visit, status: int, seconds: float) -> bool:
         return False
     is_probe = visit.endpoint is not None and visit.endpoint.is_probe
     return seconds >= SLOW_SECONDS or (status >= 500 and not is_probe)
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 async def _decline(scope: Scope, receive: Receive, send: Send) -> None:

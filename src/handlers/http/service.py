@@ -29,6 +29,8 @@ _BEARER: Final = b"bearer "
 _ANSWER_SLACK: Final = 1.0
 """Seconds for which a store's own timeout, which may be as long, comes first: it says more."""
 _MICROS: Final = 1_000_000
+_LARGE: Final = 256 * 1024
+"""Bytes from which an answer needs room of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,20 @@ class Service:
             return await self._admit(visit, endpoint, params, scope, headers, receive)
         work = self._admit(visit, endpoint, params, scope, headers, receive)
         return await self._patiently(visit, min(patience, self._limits.answer_seconds), work)
+
+    def hold_answer(self, visit: Visit, reply: Reply) -> int:
+        """Takes room for a large answer to a read, until `release_answer`; 0 where none is needed.
+
+        A write is done when it is answered, and so never refused for that. Raises Overloaded.
+        """
+        endpoint, size = visit.endpoint, len(reply.body)
+        if size < _LARGE or endpoint is None or endpoint.permission != "read":
+            return 0
+        return self._admission.hold_answer(visit.principal.org_id, size)
+
+    def release_answer(self, visit: Visit, units: int) -> None:
+        """Gives back what `hold_answer` took."""
+        self._admission.release_answer(visit.principal.org_id, units)
 
     def rate_headers(self, visit: Visit) -> HeaderList:
         """How the caller stands with the rates that hold for it."""
