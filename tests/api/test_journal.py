@@ -134,7 +134,7 @@ class LeftBehind:
         return list(self._letters)[:limit]
 
     def __getattr__(self, name: str) -> Any:
-        raise NotImplementedError
+        raise AttributeError(name)
 
 
 def outstanding(api: Api, database: Database, dead: LeftBehind) -> Outstanding:

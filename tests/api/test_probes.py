@@ -112,7 +112,7 @@ class SlowBoard:
         return await self.says
 
     def __getattr__(self, name: str) -> Any:
-        raise NotImplementedError
+        raise AttributeError(name)
 
 
 async def test_all_who_ask_at_once_share_one_look(api: Api, clock: ManualClock) -> None:

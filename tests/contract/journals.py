@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ class Orgs(Protocol):
 
 
 @dataclass(kw_only=True)
-class Shop:
+class Shop(ABC):
     """One process's view of a journal: what the server and what the flusher would open."""
 
     clock: ManualClock
@@ -131,9 +132,9 @@ class Shop:
         """What the journal holds, exactly."""
         return await self.ledger.total()
 
+    @abstractmethod
     async def held(self) -> tuple[int, int, int]:
         """Rows, their bytes and claims, counted where they are."""
-        raise NotImplementedError
 
     def close(self) -> None:
         self.journal.close()

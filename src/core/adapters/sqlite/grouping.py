@@ -1,6 +1,7 @@
 """Appends that wait are taken together: what arrives while one group is written is the next one."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +21,7 @@ MAX_LEAD: Final = 1_000_000
 Waiting = tuple[Append, "asyncio.Future[list[Receipt]]"]
 
 
-class Groups:
+class Groups(ABC):
     """Lives on one event loop; `_take_turn`, called when the lane is ours, writes the next group."""
 
     def __init__(self, database: Database, clock: Clock, metrics: Metrics, last: Micros) -> None:
@@ -58,8 +59,8 @@ class Groups:
         """Refuses what comes from now on; what waits is still committed."""
         self._closed = True
 
-    def _take_turn(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take_turn(self) -> None: ...
 
     def _on_writer_thread(
         self, work: Callable[[], None], then: Callable[[BaseException | None], None]
