@@ -8,11 +8,13 @@ import contextlib
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from operator import not_
 from pathlib import Path
 from typing import Final
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from core.model.errors import ConfigurationError, HeldByOther
 
@@ -108,15 +110,21 @@ def _own_like(handle: int, database: Path) -> None:
 
 def _locked(handle: int) -> bool:
     """Tries for a moment: `holder_of` in another process takes the lock for as long as it looks."""
-    for attempt in range(_TRIES):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if attempt < _TRIES - 1:
-                time.sleep(_BETWEEN_TRIES)
-        else:
-            return True
-    return False
+    trying = Retrying(
+        retry=retry_if_result(not_),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_fixed(_BETWEEN_TRIES),
+        retry_error_callback=lambda _: False,
+    )
+    return trying(_lock, handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read(handle: int) -> Holder | None:

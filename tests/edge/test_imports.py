@@ -40,10 +40,10 @@ EDGE: Final = OURS | {
     "msgspec",
     "starlette",
     "structlog",
+    "tenacity",
     "typing_extensions",
     "zstandard",
 }
-IN_AWS: Final = EDGE | {"tenacity"}
 NEVER: Final = set(
     """attr boto3 botocore duckdb greenlet httptools httpx httpx2 importlib_metadata mcp mcp_types
     opentelemetry prometheus_client pydantic pydantic_core pydantic_settings pygments python_multipart
@@ -80,7 +80,7 @@ def test_a_cold_start_on_sqlite_loads_just_these(deployment: Deployed) -> None:
 
 def test_a_cold_start_on_dynamodb_loads_just_these(deployment: Deployed, in_aws: dict[str, str]) -> None:
     found = loaded(deployment, "warm-up", **in_aws)
-    assert set(found["tops"]) == IN_AWS
+    assert set(found["tops"]) == EDGE
     assert "_sqlite3" not in found["modules"]
 
 

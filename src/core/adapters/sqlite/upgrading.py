@@ -8,12 +8,14 @@ import os
 import shutil
 import sqlite3
 import stat
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import not_
 from pathlib import Path
 from typing import Final
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from core.adapters.sqlite.database import translated
 from core.adapters.sqlite.migrate import FOLDER, Probe, migrate, own_like, unwatched
@@ -117,13 +119,16 @@ def refuse_while_in_use(path: Path) -> None:
         contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection,
     ):
         is_logged = connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-        for attempt in range(_TRIES):
-            if _is_ours_alone(connection):
-                if is_logged:  # as it was: a shared file is never to have a log
-                    connection.execute("PRAGMA journal_mode=WAL")
-                return
-            if attempt < _TRIES - 1:
-                time.sleep(_BETWEEN_TRIES)
+        trying = Retrying(
+            retry=retry_if_result(not_),
+            stop=stop_after_attempt(_TRIES),
+            wait=wait_fixed(_BETWEEN_TRIES),
+            retry_error_callback=lambda _: False,
+        )
+        if trying(_is_ours_alone, connection):
+            if is_logged:  # as it was: a shared file is never to have a log
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
     raise HeldByOther(
         f"{path} is in use by another process, and is to be brought up to date",
         hint="stop whatever uses it (a server of Memtrace 0.2.0 too), and wait for commands that run",

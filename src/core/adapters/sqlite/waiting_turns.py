@@ -6,10 +6,12 @@ nobody back (EFS does not): a writer would wait for seconds beside a free lock.
 
 import fcntl
 import os
-import random
 import time
+from operator import not_
 from pathlib import Path
 from typing import Final
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random
 
 from core.adapters.sqlite.database import busy
 from core.adapters.sqlite.turns import Turns
@@ -82,17 +84,25 @@ def _made(path: Path) -> int:
 
 
 def _locked(file: int, until: float, pause: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-        except OSError as e:
-            raise _unlockable(e) from e
-        else:
-            return True
-        time.sleep(pause * random.uniform(0.5, 1.5))
+    if _lock(file):
+        return True
+    trying = Retrying(
+        retry=retry_if_result(not_),
+        stop=stop_after_delay(until - time.monotonic()),
+        wait=wait_random(0.5 * pause, 1.5 * pause),
+        retry_error_callback=lambda _: False,
+    )
+    return trying(_lock, file)
+
+
+def _lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as e:
+        raise _unlockable(e) from e
+    return True
 
 
 def _unlockable(error: OSError) -> DatabaseError:
